@@ -1,0 +1,1 @@
+"""Frozen encoders: pictures and words => unit embeddings of one space."""

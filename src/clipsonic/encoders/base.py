@@ -1,0 +1,52 @@
+"""What every frozen encoder is: pictures and words => unit vectors of one space."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+
+class Encoder(ModelMixin, ConfigMixin, ABC):
+    """A frozen language-vision encoder, saved and loaded as a component of a diffusers pipeline.
+
+    Rows of both methods have norm 1. `id` names the encoder and its weights: data sets and models record it, and
+    embeddings of encoders with different ids are never mixed.
+    """
+
+    config_name = "config.json"
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """Name and fingerprint, such as `mini@3f2a90c1d4e5`."""
+
+    @property
+    @abstractmethod
+    def embedding_dim(self) -> int:
+        """Length D of an embedding."""
+
+    @abstractmethod
+    def encode_image(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
+        """RGB pictures of any size => unit embeddings."""
+
+    @abstractmethod
+    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
+        """Texts => unit embeddings."""
+
+
+def fingerprint(parameters: Iterable[tuple[str, Tensor]]) -> str:
+    """Named weights => 12 hex digits that change with training.
+
+    Hashes each name and shape and the first 1,024 values, so that it takes milliseconds for any size of model.
+    """
+    digest = hashlib.sha256()
+    for name, weight in sorted(parameters, key=lambda item: item[0]):
+        digest.update(f"{name}{tuple(weight.shape)}".encode())
+        head = weight.detach().flatten()[:1024].to("cpu", torch.float32)
+        digest.update(head.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
