@@ -1,0 +1,115 @@
+"""Every fixed number of the system: the sound and its mel spectrogram, and the settings of a training run."""
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SAMPLE_RATE = 16_000  # Hz, mono
+N_FFT = 2048  # samples in a spectrum's window
+HOP_LENGTH = 512  # samples from one frame to the next
+N_MELS = 64  # bands, Slaney scale, 0 Hz to half the sample rate
+CROP_FRAMES = 64  # frames the U-Net is trained on
+CROP_SAMPLES = CROP_FRAMES * HOP_LENGTH  # 32,768 samples, 2.048 s
+CLIP_FRAMES = 128  # frames it is sampled at unless told
+FRAMES_PER_SECOND = SAMPLE_RATE / HOP_LENGTH  # 31.25
+CLIP_SECONDS = CLIP_FRAMES / FRAMES_PER_SECOND  # 4.096 s
+
+LOG_MEL_FLOOR = math.log(1e-5)  # natural log; every quieter band is clamped to it
+LOG_MEL_TOP = 3.5  # the loudest of 400 environmental clips reaches 3.2
+
+
+class Frozen(BaseModel):
+    """Settings that do not change once made and refuse names they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MelSettings(Frozen):
+    """The mel spectrogram a model or a data set was made with; all must agree to be used together."""
+
+    sample_rate: int = SAMPLE_RATE
+    n_fft: int = N_FFT
+    hop_length: int = HOP_LENGTH
+    n_mels: int = N_MELS
+    log_floor: float = round(LOG_MEL_FLOOR, 6)
+    log_top: float = LOG_MEL_TOP
+
+
+class UNetSettings(Frozen):
+    """Shape of the denoiser."""
+
+    fold: int = 1  # k x k mel pixels become k * k channels before the first layer
+    channels: tuple[int, ...] = (128, 256, 384, 512)  # one entry a level
+    blocks: int = 3  # residual blocks a level
+    attention_levels: tuple[int, ...] = (2, 3)  # 16 and 8 bands high at fold 1
+    attention_heads: int = 4
+
+
+class DiffusionSettings(Frozen):
+    """The noise process and what the network predicts."""
+
+    timesteps: int = 4000  # cosine schedule
+    prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
+    learned_variance: bool = True  # hybrid loss; the network also predicts how much noise to add back
+    sampler: str = "ddpm"  # what the saved model samples with unless told
+    sampling_steps: int = 1000
+
+
+class TrainingSettings(Frozen):
+    """The loop: the same for every model that is trained."""
+
+    steps: int = 500_000
+    batch_size: int = Field(32, gt=0)  # per process
+    learning_rate: float = 1e-4
+    warmup_steps: int = 0
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    ema_decay: float = 0.9999
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    seed: int = 0
+    checkpoint_every: int = 5000
+    validate_every: int = 5000
+    log_every: int = 100
+    workers: int = 4  # processes that read the data; 0 reads in the loop
+
+
+class SpectrogramSettings(Frozen):
+    """Everything that decides a spectrogram model, besides its data."""
+
+    unet: UNetSettings = UNetSettings()
+    diffusion: DiffusionSettings = DiffusionSettings()
+    training: TrainingSettings = TrainingSettings()
+    condition_dropout: float = Field(0.1, ge=0, le=1)  # share of clips trained without their picture
+    quiet_crop_db: float = -math.inf  # crops quieter than the clip's loudest crop by more are not drawn
+    weights: Literal["float32", "float16"] = "float32"  # how the finished model is stored
+
+
+SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
+    # The paper's, VGGSound: 121 M parameters.
+    "paper": SpectrogramSettings(),
+    # For two processor cores: 10 M parameters, 3.4 GFLOP a pass.
+    "mini": SpectrogramSettings(
+        unet=UNetSettings(fold=2, channels=(64, 128, 192), blocks=2, attention_levels=(2,), attention_heads=4),
+        diffusion=DiffusionSettings(
+            timesteps=1000,
+            prediction="v_prediction",
+            learned_variance=False,
+            sampler="dpm++",
+            sampling_steps=30,
+        ),
+        training=TrainingSettings(
+            steps=4000,
+            learning_rate=3e-4,
+            warmup_steps=100,
+            ema_decay=0.998,
+            precision="bf16",
+            checkpoint_every=250,
+            validate_every=250,
+            log_every=10,
+            workers=0,
+        ),
+        quiet_crop_db=-20.0,
+        weights="float16",
+    ),
+}

@@ -1,0 +1,1 @@
+"""Videos => clips => shards => training examples."""

@@ -1,0 +1,166 @@
+"""A prepared data set => training examples: a crop of sound and the embedding of one of its pictures.
+
+Every draw is a function of (seed, step, place in the batch), so that a run that was stopped continues with the
+very examples it would have seen.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
+from clipsonic.data.shards import ClipEntry, DatasetInfo, finished_shards, read_frames, read_info
+from clipsonic.encoders.base import Encoder
+from clipsonic.encoders.load import load_encoder
+from clipsonic.errors import UserError
+
+CACHE_BYTES = 2 * 2**30  # decoded sound kept in memory by each reader, 16 bit: about 18 hours
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step sees."""
+
+    wave: Float[Tensor, "b samples"]  # 32,768 samples each
+    embedding: Float[Tensor, "b d"]  # unit rows
+
+
+class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
+    """The clips of one or more splits, by number.
+
+    Args:
+        folder: a prepared data set.
+        splits: names of the splits to use; None for all.
+        quiet_crop_db: crops whose energy is more than this below the clip's loudest crop are not drawn.
+            Minus infinity draws all crops alike, as the paper does.
+
+    Raises:
+        UserError: the folder is no data set, or the splits hold no clip.
+    """
+
+    def __init__(
+        self, folder: Path, splits: set[str] | None = None, quiet_crop_db: float = -float("inf")
+    ) -> None:
+        self.folder = folder
+        self.info: DatasetInfo = read_info(folder)
+        self.quiet = 10 ** (quiet_crop_db / 10)
+        self.clips: list[tuple[Path, ClipEntry]] = [
+            (shard, clip)
+            for shard, index in finished_shards(folder)
+            for clip in index.clips
+            if splits is None or clip.info.split in splits
+        ]
+        if not self.clips:
+            raise UserError(f"{folder} has no clips of split {splits}; it has {self.info.splits or 'none at all'}")
+        self._waves: dict[int, NDArray[np.int16]] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def wave(self, number: int) -> NDArray[np.int16]:
+        """A clip's whole sound, (samples,), 16 kHz, 16 bit."""
+        if number in self._waves:
+            return self._waves[number]
+        shard, clip = self.clips[number]
+        wave: NDArray[np.int16] = soundfile.read(io.BytesIO(_bytes(shard, clip.sound)), dtype="int16")[0]
+        if self._bytes + wave.nbytes <= CACHE_BYTES:
+            self._waves[number] = wave
+            self._bytes += wave.nbytes
+        return wave
+
+    def embeddings(self, number: int) -> NDArray[np.float32]:
+        """Unit embeddings of a clip's pictures, (pictures, D)."""
+        shard, clip = self.clips[number]
+        return read_frames(_bytes(shard, clip.frames))
+
+    def __getitem__(self, draw: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(clip number, seed) => a random crop (32,768 samples) and a random picture's embedding (D,)."""
+        number, seed = draw
+        random = np.random.default_rng(seed)
+        wave, embeddings = self.wave(number), self.embeddings(number)
+        start = random.choice(crop_starts(wave, self.quiet))
+        crop = wave[start : start + CROP_SAMPLES].astype(np.float32) / 32768
+        return crop, embeddings[random.integers(len(embeddings))]
+
+
+def crop_starts(wave: NDArray[np.int16], quiet: float) -> NDArray[np.int64]:
+    """Where a crop may start, in samples: every hop from which its energy is at least `quiet` of the loudest's."""
+    starts = np.arange(0, len(wave) - CROP_SAMPLES + 1, HOP_LENGTH)
+    total = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
+    energy = total[starts + CROP_SAMPLES] - total[starts]
+    return np.asarray(starts[energy >= quiet * energy.max()], dtype=np.int64)
+
+
+class Draws(Sampler[list[tuple[int, int]]]):
+    """Batches of (clip number, seed) without end, each clip once an epoch, starting at any step.
+
+    Args:
+        clips: how many there are.
+        batch_size: clips a batch of this process.
+        rank, processes: which part of each step's clips this process takes.
+    """
+
+    def __init__(self, clips: int, batch_size: int, seed: int, step: int = 0, rank: int = 0, processes: int = 1) -> None:
+        self.clips, self.batch_size, self.seed = clips, batch_size, seed
+        self.step, self.rank, self.processes = step, rank, processes
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, order = -1, np.zeros(0, dtype=np.int64)
+        step = self.step
+        while True:
+            first = (step * self.processes + self.rank) * self.batch_size
+            batch = []
+            for place in range(first, first + self.batch_size):
+                if place // self.clips != epoch:
+                    epoch = place // self.clips
+                    order = np.random.default_rng([self.seed, epoch]).permutation(self.clips)
+                draw_seed = int(np.random.default_rng([self.seed, place, 1]).integers(2**63))
+                batch.append((int(order[place % self.clips]), draw_seed))
+            yield batch
+            step += 1
+
+
+def batches(dataset: ClipDataset, draws: Draws, workers: int = 0) -> Iterator[Batch]:
+    """Endless training batches, read ahead by `workers` processes."""
+    loader = DataLoader(
+        dataset,
+        batch_sampler=draws,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        collate_fn=_collate,
+        multiprocessing_context="spawn" if workers else None,
+    )
+    yield from loader
+
+
+def _collate(examples: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Batch:
+    waves, embeddings = zip(*examples, strict=True)
+    return Batch(torch.from_numpy(np.stack(waves)), torch.from_numpy(np.stack(embeddings)))
+
+
+def encoder_of(folder: Path) -> Encoder:
+    """The encoder a data set was prepared with, from the data set's own folder.
+
+    Raises:
+        UserError: it is missing, or not the one whose embeddings are stored.
+    """
+    encoder = load_encoder(folder / "encoder")
+    if encoder.id != (stored := read_info(folder).encoder_id):
+        raise UserError(f"{folder} was prepared with encoder {stored}, but its encoder folder holds {encoder.id}")
+    return encoder
+
+
+def _bytes(shard: Path, place: tuple[int, int]) -> bytes:
+    with shard.open("rb") as file:
+        file.seek(place[0])
+        return file.read(place[1])

@@ -1,0 +1,181 @@
+"""The prepared data set on disk: WebDataset tar shards, each with an index, and `dataset.json` over all.
+
+    DATA/dataset.json            settings, encoder, counts, checksums, what was skipped and why
+    DATA/encoder/                the encoder's folder
+    DATA/shard-000000.tar        KEY.flac, KEY.frames.npy, KEY.json
+    DATA/shard-000000.index.json where each clip lies in the tar, and which videos it came from
+
+The index is written after its tar: a tar without one is an interrupted write and is made again.
+"""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from clipsonic.config import SAMPLE_RATE, Frozen, MelSettings
+from clipsonic.files import whole_file, write_json
+from clipsonic.errors import UserError
+
+
+class ClipInfo(Frozen):
+    """What `KEY.json` holds."""
+
+    source: str  # the video, as it was named to `prepare`
+    start: float  # seconds from the start of the video's sound
+    seconds: float
+    picture_times: list[float]  # seconds from the start of the clip, one a row of `KEY.frames.npy`
+    label: str | None = None
+    split: str = "train"
+    licence: str | None = None
+
+
+class ClipEntry(Frozen):
+    """A clip in its shard."""
+
+    key: str
+    info: ClipInfo
+    sound: tuple[int, int]  # offset and size of the FLAC in the tar, bytes
+    frames: tuple[int, int]  # the same of the embeddings
+
+
+class ShardIndex(Frozen):
+    """A shard's table of contents and the record of its videos."""
+
+    sha256: str
+    clips: list[ClipEntry]
+    videos: dict[str, int]  # video => clips it gave
+    skipped: dict[str, str]  # video => why it gave none
+
+
+class DatasetInfo(Frozen):
+    """What `dataset.json` holds."""
+
+    format: int = 1
+    mel: MelSettings = MelSettings()
+    encoder_id: str
+    embedding_dim: int
+    clip_seconds: float
+    complete: bool = False
+    clips: int = 0
+    seconds: float = 0.0
+    splits: dict[str, int] = {}  # clips a split
+    labels: dict[str, int] = {}  # clips a label
+    shards: dict[str, str] = {}  # file => SHA-256
+    skipped: dict[str, str] = {}
+
+
+def flac(wave: NDArray[np.float32]) -> bytes:
+    """Mono 16 kHz wave in [-1, 1] => 16-bit FLAC."""
+    target = io.BytesIO()
+    soundfile.write(target, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return target.getvalue()
+
+
+class ShardWriter:
+    """Collects clips and writes them as one shard; nothing is on disk before `write`."""
+
+    def __init__(self) -> None:
+        self.clips: list[tuple[str, ClipInfo, bytes, bytes]] = []
+        self.videos: dict[str, int] = {}
+        self.skipped: dict[str, str] = {}
+
+    def add(self, key: str, info: ClipInfo, sound: bytes, embeddings: NDArray[np.float32]) -> None:
+        """One clip: FLAC bytes and its pictures' unit embeddings (pictures, D), stored in half precision."""
+        target = io.BytesIO()
+        np.save(target, embeddings.astype(np.float16))
+        self.clips.append((key, info, sound, target.getvalue()))
+
+    def write(self, folder: Path, number: int) -> ShardIndex:
+        """Writes shard and index; both are whole or absent."""
+        path = folder / f"shard-{number:06d}.tar"
+        entries = []
+        with whole_file(path) as file:
+            with tarfile.open(fileobj=file, mode="w") as tar:
+                for key, info, sound, frames in self.clips:
+                    places = [_append(tar, f"{key}.flac", sound), _append(tar, f"{key}.frames.npy", frames)]
+                    _append(tar, f"{key}.json", info.model_dump_json().encode())
+                    entries.append(ClipEntry(key=key, info=info, sound=places[0], frames=places[1]))
+        index = ShardIndex(sha256=checksum(path), clips=entries, videos=self.videos, skipped=self.skipped)
+        write_json(index_path(path), index.model_dump())
+        return index
+
+
+def _append(tar: tarfile.TarFile, name: str, content: bytes) -> tuple[int, int]:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    offset = tar.offset + tarfile.BLOCKSIZE
+    tar.addfile(member, io.BytesIO(content))
+    return offset, len(content)
+
+
+def index_path(shard: Path) -> Path:
+    """`shard-000000.tar` => `shard-000000.index.json`."""
+    return shard.with_suffix(".index.json")
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def finished_shards(folder: Path) -> list[tuple[Path, ShardIndex]]:
+    """The shards of a folder that have their index, in order."""
+    found = []
+    for index in sorted(folder.glob("shard-*.index.json")):
+        shard = index.with_name(index.name.replace(".index.json", ".tar"))
+        if shard.exists():
+            found.append((shard, ShardIndex.model_validate_json(index.read_bytes())))
+    return found
+
+
+def read_info(folder: Path) -> DatasetInfo:
+    """The data set's `dataset.json`.
+
+    Raises:
+        UserError: there is none, it is damaged, or its mel is another.
+    """
+    path = folder / "dataset.json"
+    if not path.exists():
+        raise UserError(f"{folder} is no prepared data set: it has no dataset.json; make one with 'clipsonic prepare'")
+    try:
+        info = DatasetInfo.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged or of another version; prepare the data set again") from error
+    if info.mel != MelSettings():
+        raise UserError(f"{folder} was made with another mel spectrogram; prepare the data set again")
+    return info
+
+
+def summary(info: DatasetInfo, shards: Sequence[tuple[Path, ShardIndex]], complete: bool) -> DatasetInfo:
+    """The data set's page, with counts over its shards."""
+    clips = [clip.info for _, index in shards for clip in index.clips]
+    splits: dict[str, int] = {}
+    labels: dict[str, int] = {}
+    for clip in clips:
+        splits[clip.split] = splits.get(clip.split, 0) + 1
+        if clip.label is not None:
+            labels[clip.label] = labels.get(clip.label, 0) + 1
+    return info.model_copy(
+        update={
+            "complete": complete,
+            "clips": len(clips),
+            "seconds": round(sum(clip.seconds for clip in clips), 3),
+            "splits": splits,
+            "labels": labels,
+            "shards": {path.name: index.sha256 for path, index in shards},
+            "skipped": {video: why for _, index in shards for video, why in index.skipped.items()},
+        }
+    )
+
+
+def read_frames(content: bytes) -> NDArray[np.float32]:
+    """Stored embeddings => (pictures, D) rows of norm 1."""
+    rows = np.load(io.BytesIO(content), allow_pickle=False).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)

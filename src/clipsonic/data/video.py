@@ -1,0 +1,156 @@
+"""A video file => clips of sound with one picture a second, read in one pass.
+
+Knows nothing of encoders or shards, and imports no torch, so that reader processes start at once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsonic.config import CROP_SAMPLES, SAMPLE_RATE
+from clipsonic.errors import UserError
+
+PICTURE_SIDE = 336  # pixels of the shorter side that are kept; the largest that a CLIP takes
+SILENCE = 10 ** (-60 / 20)  # root mean square below which a clip is silent: -60 dB of full scale
+
+
+class Unusable(UserError):
+    """A video that gives no clip; the message is the reason that is recorded."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A piece of a video: its sound and what was seen meanwhile."""
+
+    start: float  # seconds from the start of the video's sound
+    wave: NDArray[np.float32]  # (samples,), 16 kHz mono
+    pictures: list[Image.Image]  # one a second, shorter side at most 336 pixels
+    times: list[float]  # of the pictures, seconds from the start of the clip
+
+
+def read_clips(path: Path, clip_seconds: float = 10.0) -> Iterator[Clip]:
+    """Cuts a video in clips of `clip_seconds`; the last may be shorter, down to one crop (2.048 s).
+
+    Memory stays that of a few clips, however long the video. Silent clips and clips without a picture are left out.
+
+    Raises:
+        Unusable: nothing of the video can be used, and why.
+    """
+    try:
+        yield from _read_clips(path, clip_seconds)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Unusable(f"unreadable: {reason}") from error
+
+
+def _read_clips(path: Path, clip_seconds: float) -> Iterator[Clip]:
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            raise Unusable("no audio track")
+        if not container.streams.video:
+            raise Unusable("no picture")
+        tape = _Tape(round(clip_seconds * SAMPLE_RATE))
+        given = 0
+        for packet in container.demux(container.streams.video[0], container.streams.audio[0]):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                continue  # a damaged packet costs itself, not the video
+            for frame in frames:
+                tape.add_sound(frame) if packet.stream.type == "audio" else tape.add_picture(frame)
+            for clip in tape.finished():
+                given += 1
+                yield clip
+        for clip in tape.rest():
+            given += 1
+            yield clip
+    if not given:
+        raise Unusable(tape.why_nothing())
+
+
+class _Tape:
+    """What has been decoded and not yet given away, on the time line of the sound."""
+
+    def __init__(self, clip_samples: int) -> None:
+        self.clip_samples = clip_samples
+        self.resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        self.sound: list[NDArray[np.float32]] = []
+        self.samples = 0  # decoded and not yet given away
+        self.cut = 0  # samples already cut off
+        self.origin: float | None = None  # time stamp of the first sample, seconds
+        self.pictures: list[tuple[float, Image.Image]] = []
+        self.next_picture = -np.inf
+        self.seen = False
+        self.silent = 0
+
+    def add_sound(self, frame: Any) -> None:
+        if self.origin is None:
+            self.origin = float(frame.time or 0.0)
+        frame.pts = None  # jumps in time stamps do not tear the sound
+        self._keep(self.resampler.resample(frame))
+
+    def _keep(self, frames: list[Any]) -> None:
+        for frame in frames:
+            piece = frame.to_ndarray()[0]
+            self.sound.append(piece)
+            self.samples += len(piece)
+
+    def add_picture(self, frame: Any) -> None:
+        time = float(frame.time or 0.0)
+        if time < self.next_picture:
+            return
+        self.next_picture = np.floor(time + 1e-6) + 1
+        self.seen = True
+        scale = min(1.0, PICTURE_SIDE / max(1, min(frame.width, frame.height)))
+        size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+        self.pictures.append((time, frame.to_image(width=size[0], height=size[1])))
+
+    def finished(self) -> Iterator[Clip]:
+        """Clips whose sound is complete and whose pictures have all gone by."""
+        while self.samples >= self.clip_samples and self.pictures:
+            end = (self.origin or 0.0) + (self.cut + self.clip_samples) / SAMPLE_RATE
+            late = self.samples >= 2 * self.clip_samples  # the picture track has fallen behind or ended
+            if self.pictures[-1][0] < end and not late:
+                return
+            yield from self._take(self.clip_samples)
+
+    def rest(self) -> Iterator[Clip]:
+        """What is left at the end of the file."""
+        if self.origin is not None:
+            self._keep(self.resampler.resample(None))
+        while self.samples >= CROP_SAMPLES:
+            yield from self._take(min(self.samples, self.clip_samples))
+
+    def _take(self, samples: int) -> Iterator[Clip]:
+        sound = np.concatenate(self.sound)
+        wave, left = sound[:samples], sound[samples:]
+        self.sound, self.samples = [left], len(left)
+        start = self.cut / SAMPLE_RATE
+        begin = (self.origin or 0.0) + start
+        self.cut += samples
+        end = begin + samples / SAMPLE_RATE
+        inside = [(max(0.0, time - begin), picture) for time, picture in self.pictures if time < end]
+        # A frame shown before the clip begins may still be on screen; later frames wait for their clip.
+        self.pictures = [(time, picture) for time, picture in self.pictures if time >= end]
+        wave = np.clip(np.nan_to_num(wave), -1.0, 1.0)
+        if np.sqrt(np.mean(np.square(wave, dtype=np.float64))) < SILENCE:
+            self.silent += 1
+        elif inside:
+            yield Clip(start, wave, [picture for _, picture in inside], [time for time, _ in inside])
+
+    def why_nothing(self) -> str:
+        if self.origin is None:
+            return "the audio track holds no sound"
+        if self.silent:
+            return "silent"
+        if not self.seen:
+            return "no picture"
+        if self.cut == 0:
+            return f"too short: {self.samples / SAMPLE_RATE:.2f} s of sound, {CROP_SAMPLES / SAMPLE_RATE} needed"
+        return "no picture while there is sound"

@@ -1,0 +1,107 @@
+"""Noise => mel: guidance, the solvers one can choose, and the loop over steps."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from clipsonic.config import N_MELS
+from clipsonic.diffusion.unet import Prediction, predict
+from clipsonic.errors import UserError
+
+Denoiser = Callable[[Tensor, Tensor, Tensor], Prediction]
+
+SOLVERS = {  # name: (scheduler, settings that differ from its defaults)
+    "ddpm": (DDPMScheduler, {}),  # ancestral steps, the paper's
+    "ddim": (DDIMScheduler, {"timestep_spacing": "trailing"}),  # Song et al. 2021, deterministic
+    "dpm++": (DPMSolverMultistepScheduler, {"timestep_spacing": "trailing"}),  # Lu et al. 2022, 2M, deterministic
+    "unipc": (UniPCMultistepScheduler, {"timestep_spacing": "trailing"}),  # Zhao et al. 2023, deterministic
+}
+
+
+def solver(name: str, trained: Any) -> Any:
+    """A sampler by name for a model trained with the noise process `trained` (any diffusers scheduler).
+
+    Raises:
+        UserError: there is no such solver.
+    """
+    if name not in SOLVERS:
+        raise UserError(f"no scheduler '{name}'; choose one of {', '.join(SOLVERS)}")
+    kind, settings = SOLVERS[name]
+    process = {
+        "num_train_timesteps": trained.config.num_train_timesteps,
+        "beta_schedule": "squaredcos_cap_v2",
+        "prediction_type": trained.config.prediction_type,
+    }
+    if kind is DDPMScheduler:
+        process["variance_type"] = trained.config.get("variance_type") or "fixed_small"
+        process["timestep_spacing"] = "linspace"
+    if kind in (DDPMScheduler, DDIMScheduler):
+        process["clip_sample"] = True
+    return kind(**process, **settings)
+
+
+def guided(
+    denoise: Denoiser,
+    x: Float[Tensor, "b 1 mels frames"],
+    t: Int[Tensor, "b"],
+    embedding: Float[Tensor, "b d"],
+    w: float,
+) -> Prediction:
+    """Classifier-free guidance (Ho and Salimans 2022): (1 - w) unconditional + w conditional, w = 1 for none.
+
+    Both passes go through the network as one batch. The variance is the conditional pass's.
+    """
+    if w == 1:
+        return denoise(x, t, embedding)
+    both = denoise(torch.cat([x, x]), torch.cat([t, t]), torch.cat([embedding, torch.zeros_like(embedding)]))
+    conditional, unconditional = both.output.chunk(2)
+    variance = both.variance.chunk(2)[0] if both.variance is not None else None
+    return Prediction((1 - w) * unconditional + w * conditional, variance)
+
+
+@torch.inference_mode()
+def sample(
+    denoise: Denoiser,
+    scheduler: Any,
+    embedding: Float[Tensor, "b d"],
+    frames: int,
+    steps: int,
+    w: float,
+    generators: Sequence[torch.Generator],
+    on_step: Callable[[int], None] = lambda step: None,
+) -> Float[Tensor, "b 1 mels frames"]:
+    """Unit embeddings => mels in the model's range, one a row.
+
+    Args:
+        denoise: (noisy mel, times, embeddings) => prediction.
+        scheduler: any diffusers scheduler made for the model's noise process.
+        w: guidance scale.
+        generators: one a clip, on the CPU; a clip depends on its own generator alone, not on its batch.
+        on_step: called with the number of steps done.
+    """
+    scheduler.set_timesteps(steps)
+    device = embedding.device
+    shape = (1, 1, N_MELS, frames)
+    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+    x = noise.to(device) * scheduler.init_noise_sigma
+    learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
+    extra = {"generator": list(generators)} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    for step, t in enumerate(scheduler.timesteps):
+        times = t.to(device).expand(len(x))
+        prediction = guided(denoise, scheduler.scale_model_input(x, t), times, embedding, w)
+        output = prediction.output
+        if learned and prediction.variance is not None:
+            output = torch.cat([output, prediction.variance], dim=1)
+        x = scheduler.step(output, t, x, **extra).prev_sample
+        on_step(step + 1)
+    return x
+
+
+def denoiser(unet: torch.nn.Module, timesteps: int) -> Denoiser:
+    """A U-Net => the function that `sample` steps with."""
+    return lambda x, t, embedding: predict(unet, x, t, embedding, timesteps)

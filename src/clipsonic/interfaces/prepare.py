@@ -1,0 +1,56 @@
+"""`clipsonic prepare`: which encoder, the progress, what was skipped."""
+
+import time
+from pathlib import Path
+
+from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.data.shards import read_info
+from clipsonic.encoders.base import Encoder
+from clipsonic.errors import UserError
+from clipsonic.interfaces.progress import bar, console
+
+
+def run(sources: list[Path], out: Path, encoder_name: str, clip_seconds: float, workers: int | None) -> None:
+    """Prepares, shows progress, and says at the end what the data set holds."""
+    if not 2.048 <= clip_seconds <= 600:
+        raise UserError(f"clips of {clip_seconds} s; they go from 2.048 to 600 s")
+    if workers is not None and workers < 1:
+        raise UserError(f"{workers} reader processes; at least one is needed")
+    videos = find_videos(sources)
+    encoder = choose_encoder(encoder_name)
+    began, seconds_before = time.monotonic(), None
+    done = None
+    with bar("videos") as progress:
+        task = progress.add_task("preparing", total=len(videos), note="")
+        for done in prepare(videos, out, encoder, clip_seconds, workers):
+            if seconds_before is None:
+                seconds_before = done.seconds
+            pace = (done.seconds - seconds_before) / (time.monotonic() - began)
+            note = f"{done.clips} clips, {done.skipped} skipped, {pace:.0f} x real time"
+            progress.update(task, completed=done.done, note=note)
+        progress.update(task, completed=len(videos))
+    info = read_info(out)
+    console.print(f"{out}: {info.clips} clips, {info.seconds / 60:.1f} minutes, {len(info.skipped)} videos skipped")
+    for video, why in list(info.skipped.items())[:10]:
+        console.print(f"  skipped {video}: {why}", markup=False)
+    if len(info.skipped) > 10:
+        console.print(f"  ... all of them with reasons in {out / 'dataset.json'}")
+    if info.clips == 0:
+        raise UserError(f"no video gave a clip; the reasons are in {out / 'dataset.json'}")
+
+
+def choose_encoder(name: str) -> Encoder:
+    """`mini`, a model or encoder folder, or a CLIP's hub id or folder => the encoder."""
+    from clipsonic.encoders.clip import CLIPEncoder
+    from clipsonic.encoders.load import KINDS, load_encoder
+    from clipsonic.model_folder import shipped
+
+    if name in shipped() or (Path(name) / "model_index.json").exists():
+        from clipsonic.pipeline import CLIPSonicPipeline
+
+        encoder: Encoder = CLIPSonicPipeline.from_pretrained(name).encoder
+        return encoder
+    config = Path(name) / "config.json"
+    if config.exists() and any(f'"{kind}"' in config.read_text() for kind in KINDS):
+        return load_encoder(Path(name))
+    return CLIPEncoder(name)

@@ -1,0 +1,52 @@
+"""Presets and `--set a.b=c` => settings."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from clipsonic.config import Frozen
+from clipsonic.errors import UserError
+
+Settings = TypeVar("Settings", bound=Frozen)
+
+
+def choose(presets: Mapping[str, Settings], name: str, changes: Sequence[str]) -> Settings:
+    """A preset with changes such as `training.batch_size=8`; values are JSON, or words as they stand.
+
+    Raises:
+        UserError: no such preset or setting, or a value that the setting does not take.
+    """
+    if name not in presets:
+        raise UserError(f"no preset '{name}'; choose one of {', '.join(presets)}")
+    settings = presets[name]
+    page = settings.model_dump()
+    for change in changes:
+        path, equals, text = change.partition("=")
+        *rooms, last = path.strip().split(".")
+        room: Any = page
+        for part in rooms:
+            room = room.get(part) if isinstance(room, dict) else None
+        if not equals or not isinstance(room, dict) or last not in room:
+            raise UserError(f"--set {change}: no such setting; write it as {_examples(page)}")
+        room[last] = _value(text.strip())
+    try:
+        return type(settings).model_validate(page)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise UserError(f"--set {name}: {first['msg']}, got {first['input']!r}") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _examples(page: dict[str, Any]) -> str:
+    names = [f"{room}.{name}" for room, inside in page.items() if isinstance(inside, dict) for name in inside]
+    names += [name for name, inside in page.items() if not isinstance(inside, dict)]
+    return ", ".join(f"{name}=..." for name in names)

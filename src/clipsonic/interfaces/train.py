@@ -1,0 +1,38 @@
+"""`clipsonic train`: settings, the dry run, progress lines."""
+
+from pathlib import Path
+
+from clipsonic.config import SPECTROGRAM_PRESETS
+from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.settings import choose
+
+
+def run_spectrogram(data: Path, out: Path, preset: str, changes: list[str], dry_run: bool) -> None:
+    """Trains a spectrogram model, or prints what would be trained."""
+    settings = choose(SPECTROGRAM_PRESETS, preset, changes)
+
+    from clipsonic.training.loop import train
+    from clipsonic.training.spectrogram import SpectrogramRecipe
+
+    recipe = SpectrogramRecipe(settings, data)
+    training = settings.training
+    if dry_run:
+        parameters = sum(weight.numel() for weight in recipe.model.parameters())
+        print(settings.model_dump_json(indent=2))
+        print(f"data: {data}, {len(recipe.clips)} training clips, encoder {recipe.clips.info.encoder_id}")
+        print(f"model: {parameters / 1e6:.1f} M parameters")
+        epochs = training.steps * training.batch_size / len(recipe.clips)
+        print(f"would train {training.steps} steps of {training.batch_size}, {epochs:.0f} epochs, into {out}")
+        return
+    with bar("steps") as progress:
+        task = progress.add_task("training", total=training.steps, note="")
+        for state in train(recipe, out):
+            losses = ", ".join(f"{name} {value:.4f}" for name, value in state.losses.items())
+            note = f"{losses}, {state.examples_per_second:.1f} clips/s"
+            progress.update(task, completed=state.step, note=note)
+            if state.validation_loss is not None:
+                console.print(
+                    f"step {state.step}: {note}, held out {state.validation_loss:.4f}, "
+                    f"{state.seconds_left / 60:.0f} min left"
+                )
+    console.print(f"model: {out / 'model'}")

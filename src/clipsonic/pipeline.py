@@ -1,0 +1,191 @@
+"""The whole system on one screen: a text or a picture => embedding => mel => sound."""
+
+import copy
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import BaseOutput
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from clipsonic.audio import from_model_range
+from clipsonic.config import CLIP_SECONDS, FRAMES_PER_SECOND, HOP_LENGTH, SAMPLE_RATE, MelSettings
+from clipsonic.diffusion.sampling import denoiser, sample
+from clipsonic.diffusion.unet import MelUNet, frame_multiple
+from clipsonic.encoders.base import Encoder
+from clipsonic.errors import UserError
+from clipsonic.model_folder import check_folder, resolve
+from clipsonic.vocoder.base import Vocoder
+
+MAX_PROMPT = 1000  # characters; no encoder reads as many
+MAX_SECONDS = 30.0  # attention's memory grows with the square of the length
+MAX_GUIDANCE = 50.0
+
+
+@dataclass
+class CLIPSonicOutput(BaseOutput):  # type: ignore[misc]
+    """What a call returns; one row a clip, the clips of a prompt one after another."""
+
+    audios: NDArray[np.float32]  # (clips, samples), 16 kHz, in [-1, 1]
+    mels: NDArray[np.float32]  # (clips, 64, frames), natural log
+
+
+class CLIPSonicPipeline(DiffusionPipeline):  # type: ignore[misc]
+    """Sound for a text or a picture.
+
+    >>> pipeline = CLIPSonicPipeline.from_pretrained("mini")
+    >>> audio = pipeline("a photo of a dog", guidance_scale=1.5).audios[0]
+
+    Args:
+        encoder: turns texts and pictures into embeddings; the one that the U-Net was trained with.
+        unet: the denoiser.
+        scheduler: any diffusers scheduler that fits the U-Net's noise process.
+        vocoder: log-mel => wave.
+        sampling_steps: steps of a call that names none.
+        mel, encoder_id: what the U-Net was trained with; saved with the model, checked on loading.
+
+    Raises:
+        UserError: the parts do not belong together.
+    """
+
+    model_cpu_offload_seq = "encoder->unet->vocoder"
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        unet: MelUNet,
+        scheduler: Any,
+        vocoder: Vocoder,
+        sampling_steps: int = 30,
+        mel: dict[str, Any] | None = None,
+        encoder_id: str | None = None,
+    ) -> None:
+        super().__init__()
+        if mel is not None and MelSettings(**mel) != MelSettings():
+            raise UserError("the model was trained on another mel spectrogram than this version of clipsonic makes")
+        if encoder_id is not None and encoder_id != encoder.id:
+            raise UserError(f"the model was trained with encoder {encoder_id}, and cannot be asked with {encoder.id}")
+        self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder)
+        self.register_to_config(sampling_steps=sampling_steps, mel=MelSettings().model_dump(), encoder_id=encoder.id)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str | Sequence[str] | None = None,
+        image: Image.Image | Sequence[Image.Image] | None = None,
+        *,
+        guidance_scale: float = 1.5,
+        num_inference_steps: int | None = None,
+        audio_length_in_s: float = CLIP_SECONDS,
+        num_waveforms_per_prompt: int = 1,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        on_step: Callable[[int], None] = lambda step: None,
+    ) -> CLIPSonicOutput:
+        """Makes `num_waveforms_per_prompt` clips for each text or picture.
+
+        Args:
+            prompt, image: one of the two, one or several.
+            guidance_scale: w of (1 - w) unconditional + w conditional; 1 is none.
+            num_inference_steps: steps of the scheduler; the model's own number unless told.
+            audio_length_in_s: seconds of sound, cut to the sample.
+            generator: one for all clips in turn, or one a clip, which then does not depend on its batch.
+            on_step: called with the number of steps done.
+
+        Raises:
+            UserError: an argument is out of its range.
+        """
+        steps = self._check_numbers(guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt)
+        embedding = self._embed(prompt, image).repeat_interleave(num_waveforms_per_prompt, dim=0)
+        generators = _one_a_clip(generator, len(embedding))
+
+        multiple = frame_multiple(self.unet)
+        frames = multiple * math.ceil(audio_length_in_s * FRAMES_PER_SECOND / multiple)
+        denoise = denoiser(self.unet, self.scheduler.config.num_train_timesteps)
+        x = sample(denoise, self.scheduler, embedding, frames, steps, guidance_scale, generators, on_step)
+        mel = from_model_range(x.float())[:, 0]
+        samples = round(audio_length_in_s * SAMPLE_RATE)
+        audio = self.vocoder(mel)[:, :samples]
+        kept = math.ceil(samples / HOP_LENGTH)
+        return CLIPSonicOutput(audios=audio.float().cpu().numpy(), mels=mel[..., :kept].cpu().numpy())
+
+    def _embed(
+        self, prompt: str | Sequence[str] | None, image: Image.Image | Sequence[Image.Image] | None
+    ) -> Float[Tensor, "b d"]:
+        if (prompt is None) == (image is None):
+            raise UserError("ask with a text or with a picture, one of the two")
+        if prompt is not None:
+            texts = [prompt] if isinstance(prompt, str) else list(prompt)
+            for text in texts:
+                if not text.strip():
+                    raise UserError("the prompt is empty; say what the sound is of")
+                if len(text) > MAX_PROMPT:
+                    raise UserError(f"the prompt has {len(text)} characters; {MAX_PROMPT} are the most")
+            embedding = self.encoder.encode_text(texts)
+        else:
+            images = [image] if isinstance(image, Image.Image) else list(image or [])
+            embedding = self.encoder.encode_image(images)
+        return embedding.to(self.unet.device, self.unet.dtype)
+
+    def _check_numbers(self, w: float, steps: int | None, seconds: float, clips: int) -> int:
+        steps = self.config.sampling_steps if steps is None else steps
+        most = self.scheduler.config.num_train_timesteps
+        for name, value, low, high in (
+            ("guidance scale", w, 0, MAX_GUIDANCE),
+            ("number of steps", steps, 1, most),
+            ("length in seconds", seconds, 0.1, MAX_SECONDS),
+            ("number of clips", clips, 1, 1000),
+        ):
+            if not low <= value <= high:
+                raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
+        return steps
+
+    @classmethod
+    def from_pretrained(cls, model: str | Path, **settings: Any) -> "CLIPSonicPipeline":
+        """Loads `mini` (shipped), a folder, or a hub id if network or the hub's cache has it.
+
+        Weights are loaded in single precision unless `torch_dtype` says otherwise.
+
+        Raises:
+            UserError: there is no such model, a file of it is missing or damaged, or it is not of this system.
+        """
+        folder = resolve(str(model))
+        check_folder(folder)
+        settings.setdefault("torch_dtype", torch.float32)
+        try:
+            pipeline: CLIPSonicPipeline = super().from_pretrained(str(folder), local_files_only=True, **settings)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise UserError(f"model {model} cannot be loaded: {str(error).splitlines()[0]}") from error
+        return pipeline
+
+    def save(self, folder: Path, half: bool = False) -> None:
+        """Saves the model folder, whole or not at all, in place of what was there; `half` for float16 weights."""
+        aside = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        whole = self
+        if half:
+            parts = dict(self.components, unet=copy.deepcopy(self.unet).half())
+            whole = CLIPSonicPipeline(**parts, sampling_steps=self.config.sampling_steps)
+        whole.save_pretrained(aside, safe_serialization=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+
+
+def _one_a_clip(
+    generator: torch.Generator | Sequence[torch.Generator] | None, clips: int
+) -> list[torch.Generator]:
+    """One generator a clip; a single one, or none, gives each clip its seed."""
+    if isinstance(generator, Sequence):
+        if len(generator) != clips:
+            raise UserError(f"{len(generator)} generators for {clips} clips; give one a clip, or one for all")
+        return list(generator)
+    seeds = torch.randint(0, 2**62, (clips,), generator=generator)
+    return [torch.Generator().manual_seed(int(seed)) for seed in seeds]

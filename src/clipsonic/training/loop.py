@@ -1,0 +1,196 @@
+"""The training loop, on accelerate: one process or many, processor or GPUs."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+
+from clipsonic.config import TrainingSettings
+from clipsonic.errors import UserError
+from clipsonic.files import write_json
+from clipsonic.training.checkpoint import load_state, save_state
+from clipsonic.training.recipe import Recipe
+
+FREE = {"steps", "checkpoint_every", "validate_every", "log_every", "workers"}  # may change between stretches
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a run after some step."""
+
+    step: int
+    steps: int
+    losses: dict[str, float]  # mean over the steps since the last report
+    examples_per_second: float
+    seconds_left: float
+    validation_loss: float | None = None
+
+
+def train(recipe: Recipe, out: Path) -> Iterator[Progress]:
+    """Trains until `recipe.training.steps`, yielding now and then; the same call goes on where it was stopped.
+
+    `out` holds `settings.json`, `state.safetensors`, TensorBoard's logs and, from the first checkpoint on, the
+    finished model of averaged weights in `model/`. Ending the iteration early saves a checkpoint first.
+
+    Raises:
+        UserError: `out` holds a run with other settings or data, or cannot be written, or the loss is not finite.
+    """
+    settings = recipe.training
+    accelerator = Accelerator(mixed_precision=settings.precision)
+    _claim(out, recipe, accelerator)
+    torch.manual_seed(settings.seed)
+    bare = recipe.model.to(accelerator.device)
+    average = EMAModel(list(bare.parameters()), decay=settings.ema_decay)
+    optimizer = torch.optim.AdamW(
+        bare.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.999)
+    )
+    state = out / "state.safetensors"
+    step = load_state(state, bare, average, optimizer) if state.exists() else 0
+    # The optimizer is not prepared: its state is ours to save, and it needs no wrapping outside fp16.
+    model = accelerator.prepare_model(bare)
+    scaler = accelerator.scaler
+
+    batches = recipe.batches(step, accelerator.process_index, accelerator.num_processes)
+    report = _Report(out, settings, accelerator, step)
+    saved = step
+    try:
+        while step < settings.steps:
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * min(1.0, (step + 1) / max(1, settings.warmup_steps))
+            random = _random(settings.seed, step, accelerator.process_index)
+            with accelerator.autocast():
+                losses = recipe.losses(model, next(batches), random)
+            loss = sum(losses.values(), torch.zeros((), device=accelerator.device))
+            if not torch.isfinite(loss):
+                raise UserError(
+                    f"the loss is {loss.item()} at step {step}; the last checkpoint is kept: "
+                    "lower training.learning_rate or set training.precision=no"
+                )
+            accelerator.backward(loss)
+            if scaler is not None:
+                scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(bare.parameters(), settings.max_grad_norm)
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
+                scaler.update()
+            optimizer.zero_grad(set_to_none=True)
+            average.step(bare.parameters())
+            step += 1
+
+            report.add(losses)
+            validation = None
+            if step % settings.validate_every == 0 or step == settings.steps:
+                validation = _with_average(bare, average, lambda: recipe.validation_loss(bare))
+            if step % settings.log_every == 0 or validation is not None:
+                yield report.emit(step, validation)
+            if step % settings.checkpoint_every == 0 or step == settings.steps:
+                _checkpoint(out, recipe, average, optimizer, step, accelerator)
+                saved = step
+    finally:
+        if step > saved:
+            _checkpoint(out, recipe, average, optimizer, step, accelerator)
+        report.close()
+
+
+def _random(seed: int, step: int, rank: int) -> torch.Generator:
+    mixed = (seed * 1_000_003 + step) * 1_009 + rank
+    return torch.Generator().manual_seed(mixed % 2**63)
+
+
+def _with_average(model: torch.nn.Module, average: EMAModel, action: Any) -> Any:
+    """Does something with the averaged weights in place, then puts the trained ones back."""
+    average.store(model.parameters())
+    average.copy_to(model.parameters())
+    model.eval()
+    try:
+        with torch.no_grad():
+            return action()
+    finally:
+        average.restore(model.parameters())
+        model.train()
+
+
+def _checkpoint(
+    out: Path,
+    recipe: Recipe,
+    average: EMAModel,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    accelerator: Accelerator,
+) -> None:
+    if accelerator.is_main_process:
+        save_state(out / "state.safetensors", recipe.model, average, optimizer, step)
+        _with_average(recipe.model, average, lambda: recipe.export(out / "model"))
+    accelerator.wait_for_everyone()
+
+
+def _claim(out: Path, recipe: Recipe, accelerator: Accelerator) -> None:
+    """Writes the run's settings, or checks that the run in `out` has these."""
+    page = {"settings": recipe.settings.model_dump(mode="json"), "data": recipe.data_id}
+    path = out / "settings.json"
+    if path.exists():
+        old = json.loads(path.read_bytes())
+        different = sorted(_differences(old, page, ""))
+        if different:
+            raise UserError(f"{out} holds a run with another {', '.join(different)}; name another folder")
+    if accelerator.is_main_process:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            write_json(path, page)
+        except OSError as error:
+            raise UserError(f"{out} cannot be written: {error.strerror}") from error
+    accelerator.wait_for_everyone()
+
+
+def _differences(old: Any, new: Any, name: str) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() | new.keys():
+            if key not in FREE:
+                yield from _differences(old.get(key), new.get(key), f"{name}.{key}".removeprefix(".settings."))
+    elif old != new:
+        yield f"{name.strip('.')} ({old}, not {new})"
+
+
+class _Report:
+    """Means of the losses and the pace, to whoever iterates and to TensorBoard."""
+
+    def __init__(self, out: Path, settings: TrainingSettings, accelerator: Accelerator, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.settings = settings
+        self.board = SummaryWriter(str(out / "logs")) if accelerator.is_main_process else None
+        self.examples = settings.batch_size * accelerator.num_processes
+        self.first, self.began = step, time.monotonic()
+        self.sums: dict[str, torch.Tensor] = {}
+        self.counted, self.since = 0, self.began
+
+    def add(self, losses: dict[str, torch.Tensor]) -> None:
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
+        self.counted += 1
+
+    def emit(self, step: int, validation: float | None) -> Progress:
+        now = time.monotonic()
+        losses = {name: (value / self.counted).item() for name, value in self.sums.items()}
+        pace = self.counted * self.examples / (now - self.since)
+        left = (self.settings.steps - step) * (now - self.began) / max(1, step - self.first)
+        self.sums, self.counted, self.since = {}, 0, now
+        if self.board is not None:
+            for name, value in losses.items():
+                self.board.add_scalar(f"loss/{name}", value, step)
+            self.board.add_scalar("examples_per_second", pace, step)
+            if validation is not None:
+                self.board.add_scalar("loss/validation", validation, step)
+        return Progress(step, self.settings.steps, losses, pace, left, validation)
+
+    def close(self) -> None:
+        if self.board is not None:
+            self.board.close()

@@ -1,0 +1,121 @@
+"""What is trained on videos: the U-Net that makes a clip's mel from the embedding of one of its pictures."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clipsonic.audio import log_mel, to_model_range
+from clipsonic.config import SpectrogramSettings
+from clipsonic.data.dataset import Batch, ClipDataset, Draws, batches, encoder_of
+from clipsonic.diffusion.objective import Objective, noise_process
+from clipsonic.diffusion.sampling import solver
+from clipsonic.diffusion.unet import build_unet, predict
+from clipsonic.encoders.base import Encoder
+from clipsonic.errors import UserError
+from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.training.recipe import Recipe
+from clipsonic.vocoder.griffin_lim import GriffinLim
+
+TRAINING_SPLITS = {"train"}
+VALIDATION_BATCHES = 8
+
+
+class SpectrogramRecipe(Recipe):
+    """CLIPSonic's spectrogram model: random picture, random crop, condition sometimes dropped.
+
+    Raises:
+        UserError: the folder is no data set, or has no training clips.
+    """
+
+    def __init__(self, settings: SpectrogramSettings, data: Path) -> None:
+        self.settings: SpectrogramSettings = settings
+        self.training = settings.training
+        self.data = data
+        self.clips = ClipDataset(data, TRAINING_SPLITS, settings.quiet_crop_db)
+        self.process = noise_process(settings.diffusion)
+        self.objective = Objective(self.process)
+        torch.manual_seed(settings.training.seed)
+        self.model = build_unet(settings.unet, settings.diffusion, self.clips.info.embedding_dim)
+
+    @property
+    def data_id(self) -> str:
+        """Encoder and shards' checksums."""
+        info = self.clips.info
+        return f"{info.encoder_id} " + " ".join(sum[:12] for sum in info.shards.values())
+
+    def batches(self, step: int, rank: int, processes: int) -> Iterator[Batch]:
+        """Random crops and pictures, from a step on."""
+        draws = Draws(len(self.clips), self.training.batch_size, self.training.seed, step, rank, processes)
+        return batches(self.clips, draws, self.training.workers)
+
+    def losses(self, model: torch.nn.Module, batch: Batch, random: torch.Generator) -> dict[str, Tensor]:
+        """The objective at random times; the condition is dropped (zeros) for some clips."""
+        x0, embedding = self._inputs(batch, model)
+        kept = torch.rand(len(x0), 1, generator=random) >= self.settings.condition_dropout
+        t = torch.randint(0, self.objective.timesteps, (len(x0),), generator=random)
+        noise = torch.randn(x0.shape, generator=random)
+        parts = self._loss(model, x0, embedding * kept.to(x0.device), t.to(x0.device), noise.to(x0.device))
+        return {name: value.mean() for name, value in parts.items()}
+
+    def _inputs(
+        self, batch: Batch, model: torch.nn.Module
+    ) -> tuple[Float[Tensor, "b 1 mels frames"], Float[Tensor, "b d"]]:
+        device = next(model.parameters()).device
+        with torch.autocast(device.type, enabled=False):
+            mel = log_mel(batch.wave.to(device))
+        return to_model_range(mel)[:, None], batch.embedding.to(device)
+
+    def _loss(
+        self, model: torch.nn.Module, x0: Tensor, embedding: Tensor, t: Tensor, noise: Tensor
+    ) -> dict[str, Float[Tensor, "b"]]:
+        xt = self.objective.add_noise(x0, noise, t)
+        prediction = predict(model, xt, t, embedding, self.objective.timesteps)
+        with torch.autocast(x0.device.type, enabled=False):
+            return self.objective.loss(prediction, x0, xt, noise, t)
+
+    @cached_property
+    def _held_out(self) -> list[Batch]:
+        try:
+            others = set(self.clips.info.splits) - TRAINING_SPLITS
+            held_out = ClipDataset(self.data, others, self.settings.quiet_crop_db)
+        except UserError:
+            return []
+        count = min(VALIDATION_BATCHES, -(-len(held_out) // self.training.batch_size))
+        draws = Draws(len(held_out), self.training.batch_size, seed=0)
+        return [batch for batch, _ in zip(batches(held_out, draws), range(count), strict=False)]
+
+    def validation_loss(self, model: torch.nn.Module) -> float | None:
+        """Mean squared error on held-out clips, at evenly spread times under fixed noise."""
+        if not self._held_out:
+            return None
+        random = torch.Generator().manual_seed(0)
+        errors = []
+        for batch in self._held_out:
+            x0, embedding = self._inputs(batch, model)
+            t = torch.from_numpy(np.linspace(0, self.objective.timesteps - 1, len(x0)).round()).long()
+            noise = torch.randn(x0.shape, generator=random)
+            with torch.autocast(x0.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
+                parts = self._loss(model, x0, embedding, t.to(x0.device), noise.to(x0.device))
+            errors.append(parts["mse"])
+        return torch.cat(errors).mean().item()
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return encoder_of(self.data)
+
+    def export(self, folder: Path) -> None:
+        """Saves the whole system as a model folder, with the encoder that made the data."""
+        diffusion = self.settings.diffusion
+        pipeline = CLIPSonicPipeline(
+            encoder=self._encoder,
+            unet=self.model,
+            scheduler=solver(diffusion.sampler, self.process),
+            vocoder=GriffinLim(),
+            sampling_steps=diffusion.sampling_steps,
+        )
+        pipeline.save(folder, half=self.settings.weights == "float16")

@@ -1,0 +1,56 @@
+"""A vocoder without weights: the phase is found by going back and forth between wave and spectrum."""
+
+import torch
+from diffusers.configuration_utils import register_to_config
+from jaxtyping import Float
+from torch import Tensor
+
+from clipsonic.audio import istft, mel_filters, stft
+from clipsonic.vocoder.base import Vocoder
+
+
+class GriffinLim(Vocoder):
+    """Fast Griffin-Lim (Perraudin, Balazs and Søndergaard 2013) on magnitudes unfolded from the mel bands.
+
+    Args:
+        iterations: rounds of the phase search; the result changes little past 32.
+        momentum: weight of the last change, alpha in the paper.
+    """
+
+    @register_to_config
+    def __init__(self, iterations: int = 32, momentum: float = 0.99) -> None:
+        super().__init__()
+        self.iterations = iterations
+        self.momentum = momentum
+        # The one thing to store: diffusers expects a component to have weights.
+        self.register_buffer("filters", mel_filters().clone())
+
+    @torch.no_grad()
+    def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
+        """Log-mel => 16 kHz wave of 512 samples a frame, deterministic and the same in any batch."""
+        filters = self.filters.float()
+        magnitude = unfold_bands(mel.float().exp(), filters)
+        start = torch.Generator().manual_seed(0)
+        phase = torch.rand(magnitude.shape[1:], generator=start).to(magnitude.device) * 2 * torch.pi
+        spectra = torch.polar(magnitude, phase.expand_as(magnitude))
+        before = torch.zeros_like(spectra)
+        for _ in range(self.iterations):
+            consistent = stft(istft(spectra))
+            ahead = consistent + self.momentum * (consistent - before)
+            before = consistent
+            spectra = magnitude * ahead / ahead.abs().clamp(min=1e-12)
+        return istft(spectra).clamp(-1, 1)
+
+
+def unfold_bands(
+    mel: Float[Tensor, "b mels frames"], filters: Float[Tensor, "mels bins"], iterations: int = 50
+) -> Float[Tensor, "b bins frames"]:
+    """Mel magnitudes => the non-negative magnitudes that give them, by multiplicative updates.
+
+    Lee and Seung 2001, eq. 4 with the filters held fixed: nothing turns negative and no step size is needed.
+    """
+    target = filters.T @ mel
+    magnitude = target.clone()
+    for _ in range(iterations):
+        magnitude *= target / (filters.T @ (filters @ magnitude)).clamp(min=1e-12)
+    return magnitude

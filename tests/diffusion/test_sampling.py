@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+
+from clipsonic.config import SPECTROGRAM_PRESETS, DiffusionSettings
+from clipsonic.diffusion.objective import Objective, noise_process
+from clipsonic.diffusion.sampling import SOLVERS, denoiser, guided, sample, solver
+from clipsonic.diffusion.unet import Prediction, build_unet, frame_multiple, predict
+from clipsonic.errors import UserError
+
+X0 = torch.rand(2, 1, 64, 16, generator=torch.Generator().manual_seed(0)) * 1.8 - 0.9
+
+
+def seeds(*numbers: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(number) for number in numbers]
+
+
+def perfect(objective: Objective, x0: torch.Tensor):
+    """A denoiser that knows the answer."""
+
+    def denoise(x, t, embedding):
+        clean = x0.repeat(len(x) // len(x0), 1, 1, 1)
+        a = objective.alpha_bar[t].view(-1, 1, 1, 1)
+        noise = ((x.double() - a.sqrt() * clean) / (1 - a).sqrt()).float()
+        variance = torch.zeros_like(x) if objective.learned_variance else None
+        return Prediction(objective.target(clean, noise, t), variance)
+
+    return denoise
+
+
+@pytest.mark.parametrize("name", list(SOLVERS))
+@pytest.mark.parametrize("steps", [5, 50])
+@pytest.mark.parametrize("preset", list(SPECTROGRAM_PRESETS))
+def test_a_perfect_denoiser_gives_the_data(name, steps, preset) -> None:
+    process = noise_process(SPECTROGRAM_PRESETS[preset].diffusion)
+    denoise = perfect(Objective(process), X0)
+    found = sample(denoise, solver(name, process), torch.zeros(2, 4), 16, steps, 1.5, seeds(1, 2))
+    # The learned variance keeps a last grain of noise out: the ancestral sampler adds none at t = 0.
+    torch.testing.assert_close(found, X0, atol=2e-4, rtol=0)
+
+
+def test_the_papers_steps_are_strides_of_4_and_5() -> None:
+    process = noise_process(DiffusionSettings())
+    process.set_timesteps(1000)
+    stride = (4000 - 1) / (1000 - 1)  # improved diffusion's space_timesteps with one section
+    published = [round(stride * step) for step in range(1000)][::-1]
+    times = process.timesteps.tolist()
+    assert times == published
+    assert set(-np.diff(times)) == {4, 5} or set(-np.diff(times)) == {4}
+    assert (times[0], times[-1]) == (3999, 0)
+
+
+@pytest.mark.parametrize("step", [0, 1, 500, 998])
+def test_an_ancestral_step_is_the_respaced_posterior(step) -> None:
+    """Ho et al. 2020, eq. 6 and 7 with the betas of the kept times: beta = 1 - alpha_bar / alpha_bar_before."""
+    process = noise_process(DiffusionSettings())
+    objective = Objective(process)
+    process.set_timesteps(1000)
+    t, before = process.timesteps[step].item(), process.timesteps[step + 1].item()
+    a, b = objective.alpha_bar[t], objective.alpha_bar[before]
+    beta = 1 - a / b
+    random = torch.Generator().manual_seed(0)
+    x0 = torch.rand(1, 1, 8, 8, generator=random, dtype=torch.float64) * 1.8 - 0.9
+    noise = torch.randn(1, 1, 8, 8, generator=random, dtype=torch.float64)
+    xt = a.sqrt() * x0 + (1 - a).sqrt() * noise
+    share = torch.rand(1, 1, 8, 8, generator=random, dtype=torch.float64) * 2 - 1
+    mean = b.sqrt() * beta / (1 - a) * x0 + (1 - beta).sqrt() * (1 - b) / (1 - a) * xt
+    low = (beta * (1 - b) / (1 - a)).log()
+    deviation = (0.5 * ((share + 1) / 2 * beta.log() + (1 - share) / 2 * low)).exp()
+
+    output = torch.cat([noise, share], dim=1)
+    one = process.step(output, t, xt, generator=torch.Generator().manual_seed(5)).prev_sample
+    drawn = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    torch.testing.assert_close(one, mean + deviation * drawn, rtol=2e-3, atol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def unet():
+    settings = SPECTROGRAM_PRESETS["mini"]
+    torch.manual_seed(0)
+    shape = settings.unet.model_copy(update={"channels": (32, 32), "blocks": 1, "attention_levels": (1,)})
+    return build_unet(shape, settings.diffusion, 8).eval()
+
+
+def embeddings(count: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(count, 8, generator=torch.Generator().manual_seed(3)), dim=-1)
+
+
+@torch.no_grad()
+def test_guidance_of_one_is_the_conditional_model(unet) -> None:
+    x, t, e = torch.randn(2, 1, 64, 16), torch.tensor([900, 10]), embeddings(2)
+    denoise = denoiser(unet, 1000)
+    conditional = denoise(x, t, e).output
+    unconditional = denoise(x, t, torch.zeros_like(e)).output
+    assert torch.equal(guided(denoise, x, t, e, 1.0).output, conditional)
+    # Both passes in one batch, at w near 1: the formula, not the shortcut.
+    torch.testing.assert_close(guided(denoise, x, t, e, 1.0 + 1e-6).output, conditional, atol=1e-5, rtol=0)
+    torch.testing.assert_close(guided(denoise, x, t, e, 0.0).output, unconditional, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        guided(denoise, x, t, e, 3.0).output, -2 * unconditional + 3 * conditional, atol=1e-4, rtol=0
+    )
+    assert (conditional - unconditional).abs().max() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["ddpm", "dpm++"])
+def test_a_seed_gives_the_same_clip_in_any_batch(unet, name) -> None:
+    scheduler = solver(name, noise_process(SPECTROGRAM_PRESETS["mini"].diffusion))
+    e = embeddings(8)
+    together = sample(denoiser(unet, 1000), scheduler, e, 16, 6, 1.5, seeds(*range(8)))
+    alone = sample(denoiser(unet, 1000), scheduler, e[5:6], 16, 6, 1.5, seeds(5))
+    torch.testing.assert_close(alone[0], together[5], atol=1e-3, rtol=0)
+    assert (together[5] - together[4]).abs().mean() > 0.05
+
+
+@torch.no_grad()
+def test_any_length_and_learned_variance() -> None:
+    torch.manual_seed(0)
+    settings = SPECTROGRAM_PRESETS["paper"]
+    shape = settings.unet.model_copy(update={"channels": (32, 32, 32, 32), "blocks": 1})
+    unet = build_unet(shape, settings.diffusion, 8).eval()
+    assert frame_multiple(unet) == 8
+    for frames in (64, 128, 24):
+        prediction = predict(unet, torch.randn(1, 1, 64, frames), torch.tensor([3999]), embeddings(1), 4000)
+        assert prediction.output.shape == (1, 1, 64, frames)
+        assert prediction.variance is not None
+        assert prediction.variance.shape == (1, 1, 64, frames)
+    mel = sample(denoiser(unet, 4000), noise_process(settings.diffusion), embeddings(1), 16, 3, 1.5, seeds(0))
+    assert mel.shape == (1, 1, 64, 16)
+    fast = sample(denoiser(unet, 4000), solver("dpm++", noise_process(settings.diffusion)), embeddings(1), 16, 3, 1.5, seeds(0))
+    assert fast.shape == (1, 1, 64, 16)
+
+
+def test_the_papers_network_has_121_million_parameters() -> None:
+    settings = SPECTROGRAM_PRESETS["paper"]
+    with torch.device("meta"):
+        unet = build_unet(settings.unet, settings.diffusion, 768)
+    assert sum(weight.numel() for weight in unet.parameters()) == pytest.approx(121.4e6, rel=0.01)
+
+
+def test_unknown_solver_is_refused() -> None:
+    with pytest.raises(UserError, match="ddpm, ddim"):
+        solver("euler?", noise_process(DiffusionSettings()))
