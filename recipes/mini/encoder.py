@@ -2,10 +2,11 @@
 
     python recipes/mini/encoder.py --work DIR --out DIR/encoder
 
-DIR/pictures.jsonl holds one picture a row: path (relative to DIR), captions (most specific first), concept or null,
-source, split. Features of the frozen backbones are computed once and kept in DIR/features, so a rerun takes minutes.
-The loss is CLIP's (Radford et al. 2021, arXiv 2103.00020), with a learned temperature; a caption that also fits
-another picture of the batch is no negative for it. A second term holds text, whatever words wrap it, near MiniLM.
+DIR/pictures.jsonl holds one picture a row: path (relative to DIR), captions (most specific first), concept or
+null, source, split. Features of the frozen backbones are computed once and kept in DIR/features, so that a
+rerun takes minutes. The loss is CLIP's (Radford et al. 2021, arXiv 2103.00020) with a learned temperature; a
+caption that also fits another picture of the batch is no negative for it. Of two more terms, one holds text
+near MiniLM, whatever words wrap it, and one draws each picture to its caption.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -37,9 +39,9 @@ TEMPLATES = (
     "a video of a {}",
     "{} making noise",
 )
-WRAPPED_PER_CAPTION = 3
+WRAPPED_PER_CAPTION = 2
 MAX_CAPTIONS = 8
-SOURCE_WEIGHT = {"tiny_imagenet": 0.5}
+SOURCE_WEIGHT = {"tiny_imagenet": 0.5, "openclipart": 0.5}
 CONCEPT_WEIGHT = 3.0
 CPU = torch.device("cpu")
 
@@ -48,7 +50,7 @@ CPU = torch.device("cpu")
 class Settings:
     """What a run depends on besides its pictures."""
 
-    steps: int = 2000
+    steps: int = 800
     batch: int = 512
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -60,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Captions:
-    """Every caption of the training pictures, bare and wrapped: variant 0 of a caption is the caption itself."""
+    """Every caption of the training pictures, bare and wrapped: variant 0 is the caption itself."""
 
     number: dict[str, int]
     features: Float[Tensor, "captions variants 384"]
@@ -94,11 +96,11 @@ def cached(
     return torch.from_numpy(np.stack([known[key] for key in keys])).float()
 
 
-def caption_features(texts: Sequence[str], file: Path, seed: int) -> Captions:
-    """The captions and, of each, a few wrapped in templates."""
-    random = np.random.default_rng(seed)
+def caption_features(texts: Sequence[str], file: Path) -> Captions:
+    """The captions and, of each, a few wrapped in templates; which ones depends on the caption alone."""
     variants = []
     for text in texts:
+        random = np.random.default_rng(crc32(text.encode()))
         chosen = random.choice(len(TEMPLATES), WRAPPED_PER_CAPTION, replace=False)
         variants += [text, *(TEMPLATES[index].format(text) for index in chosen)]
     features = cached(file, variants, lambda part: text_features(part, CPU), chunk=64)
@@ -107,7 +109,7 @@ def caption_features(texts: Sequence[str], file: Path, seed: int) -> Captions:
 
 
 def start(class_names: Float[Tensor, "1000 384"]) -> MiniEncoder:
-    """The training-free encoder: text is MiniLM's, a picture is the mean of the names its classifier suspects."""
+    """The training-free encoder: text is MiniLM's, a picture the mean of the names it may have."""
     encoder = MiniEncoder()
     with torch.no_grad():
         encoder.text_projection.weight.copy_(torch.eye(384))
@@ -118,10 +120,8 @@ def start(class_names: Float[Tensor, "1000 384"]) -> MiniEncoder:
     return encoder
 
 
-def contrastive(
-    similarity: Float[Tensor, "b b"], fits: Bool[Tensor, "b b"]
-) -> Float[Tensor, ""]:
-    """InfoNCE both ways, (picture, caption) of the diagonal against all that do not fit; `fits` has no diagonal."""
+def contrastive(similarity: Float[Tensor, "b b"], fits: Bool[Tensor, "b b"]) -> Float[Tensor, ""]:
+    """InfoNCE both ways: the pairs on the diagonal against all pairs that do not fit as well."""
     logits = similarity.masked_fill(fits, -torch.inf)
     target = torch.arange(len(logits))
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
@@ -208,14 +208,14 @@ def main() -> None:
     pictures = cached(folder / "pictures.npz", [row["path"] for row in rows], look, chunk=16)
     learn = [index for index, row in enumerate(rows) if row["split"] == "train"]
     texts = sorted({text for index in learn for text in rows[index]["captions"][:MAX_CAPTIONS]})
-    captions = caption_features(texts, folder / "texts.npz", settings.seed)
+    captions = caption_features(texts, folder / "texts.npz")
 
     photos = sorted(row["path"] for row in rows if row["source"] == "imagenet_sample")
     names = [Path(path).stem.split("_", 1)[1].replace("_", " ") for path in photos]
     untrained = start(text_features(names, CPU))
     encoder = start(text_features(names, CPU))
     train(encoder, [rows[index] for index in learn], pictures[learn], captions, settings)
-    # Saved as float16: rounded first, so that the saved encoder and this one have the same id and the same answers.
+    # Rounded to float16 before it is measured, so that this encoder and the saved one are the same.
     encoder.half().save_pretrained(arguments.out)
     encoder = encoder.float().eval()
 

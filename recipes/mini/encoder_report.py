@@ -18,9 +18,10 @@ TEN = (
     "clock", "sneezing", "helicopter", "chainsaw", "fire",
 )  # fmt: skip
 SOUNDING = (
-    "dog", "cat", "bird", "cow", "horse", "sheep", "pig", "goat", "lion", "frog", "monkey", "bee", "cricket", "duck",
-    "car", "train", "bus", "boat", "airplane", "motorcycle", "guitar", "drum", "violin", "piano", "trumpet",
-    "saxophone", "flute", "organ", "bell", "telephone", "clock", "fire", "rain", "sea waves", "fountain",
+    "dog", "cat", "bird", "cow", "horse", "sheep", "pig", "goat", "lion", "frog", "monkey", "bee", "cricket",
+    "duck", "car", "train", "bus", "boat", "airplane", "motorcycle", "guitar", "drum", "violin", "piano",
+    "trumpet", "saxophone", "flute", "organ", "bell", "telephone", "clock", "fire", "rain",
+    "sea waves", "fountain",
 )  # fmt: skip
 SYNONYMS = {
     "dog": ("a barking puppy", "a hound", "a labrador", "a dog barking in the yard"),
@@ -46,10 +47,8 @@ class Row(TypedDict):
     split: str
 
 
-def report(
-    encoder: MiniEncoder, rows: Sequence[Row], pictures: Float[Tensor, "n 1280"]
-) -> dict[str, float]:
-    """Every figure of one encoder: shares of right answers, mean cosines, and how many pictures they rest on."""
+def report(encoder: MiniEncoder, rows: Sequence[Row], pictures: Float[Tensor, "n 1280"]) -> dict[str, float]:
+    """Every figure of one encoder: shares of right answers, mean cosines, and the pictures they rest on."""
     with torch.no_grad():
         images = encoder.project_image(pictures)
     figures: dict[str, float] = {}
@@ -130,6 +129,5 @@ def print_report(measured: dict[str, dict[str, float]]) -> None:
     for figure in measured[systems[0]]:
         values = (measured[name][figure] for name in systems)
         print(
-            f"{figure:44}"
-            + "".join(f"{value:16.0f}" if value > 2 else f"{value:16.3f}" for value in values)
+            f"{figure:44}" + "".join(f"{value:16.0f}" if value > 2 else f"{value:16.3f}" for value in values)
         )

@@ -11,7 +11,12 @@ from clipsonic.encoders.efficientnet import EfficientNetLite0, load_efficientnet
 from clipsonic.encoders.mini import MiniEncoder
 from clipsonic.errors import UserError
 
-TEXTS = ("rain", "a photo of a dog", "waves breaking on a long and empty beach in the evening", "a ticking clock")
+TEXTS = (
+    "rain",
+    "a photo of a dog",
+    "waves breaking on a long and empty beach in the evening",
+    "a ticking clock",
+)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +143,7 @@ def test_folding_the_norms_changes_nothing() -> None:
 
 
 def test_same_padding_is_tensorflows() -> None:
-    """Stride 2 on an even size pads right and below only, so the top left window starts at the first pixel."""
+    """Stride 2 on an even size pads right and below only: the first window starts at the first pixel."""
     convolution = efficientnet.SameConv2d(1, 1, 3, stride=2, bias=False)
     torch.nn.init.ones_(convolution.weight)
     picture = torch.arange(16.0).reshape(1, 1, 4, 4)

