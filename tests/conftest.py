@@ -11,7 +11,7 @@ from jaxtyping import install_import_hook
 with install_import_hook(
     ["clipsonic.audio", "clipsonic.diffusion", "clipsonic.vocoder", "clipsonic.pipeline"], "beartype.beartype"
 ):
-    import clipsonic.pipeline  # noqa: F401
+    import clipsonic.pipeline
 
 import av
 
@@ -31,7 +31,9 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tone(seconds: float, hertz: float = 440.0, level: float = 0.3) -> np.ndarray:
-    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)).astype("f4")
+    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)).astype(
+        "f4"
+    )
 
 
 def write_video(
@@ -73,7 +75,7 @@ def videos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mini_encoder() -> "MiniEncoder":  # noqa: F821
+def mini_encoder() -> "MiniEncoder":
     """The real backbones under random projections."""
     from clipsonic.encoders.mini import MiniEncoder
 
@@ -102,7 +104,7 @@ def tiny_settings() -> SpectrogramSettings:
 
 @pytest.fixture(scope="session")
 def tiny_pipeline(
-    mini_encoder: "MiniEncoder",  # noqa: F821
+    mini_encoder: "MiniEncoder",
     tiny_settings: SpectrogramSettings,
 ) -> "clipsonic.pipeline.CLIPSonicPipeline":
     from clipsonic.diffusion.objective import noise_process
@@ -125,14 +127,18 @@ def tiny_pipeline(
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tiny_pipeline: "clipsonic.pipeline.CLIPSonicPipeline", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_model(
+    tiny_pipeline: "clipsonic.pipeline.CLIPSonicPipeline", tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
     tiny_pipeline.save(folder)
     return folder
 
 
 @pytest.fixture
-def clipsonic_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def clipsonic_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
     """Runs the command line in this process => (exit code, what it printed)."""
     import sys
 

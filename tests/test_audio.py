@@ -4,7 +4,16 @@ import pytest
 import soundfile
 import torch
 
-from clipsonic.audio import EDGE, from_model_range, istft, log_mel, mel_filters, read_audio, stft, to_model_range
+from clipsonic.audio import (
+    EDGE,
+    from_model_range,
+    istft,
+    log_mel,
+    mel_filters,
+    read_audio,
+    stft,
+    to_model_range,
+)
 from clipsonic.config import CROP_FRAMES, CROP_SAMPLES, HOP_LENGTH, LOG_MEL_FLOOR, N_FFT, N_MELS, SAMPLE_RATE
 from clipsonic.errors import UserError
 
@@ -60,7 +69,7 @@ def test_istft_undoes_stft() -> None:
 
 
 def test_too_short_is_refused() -> None:
-    with pytest.raises(UserError, match="769|768"):
+    with pytest.raises(UserError, match="more than 768"):
         log_mel(torch.zeros(1, EDGE))
 
 

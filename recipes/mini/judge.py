@@ -133,7 +133,11 @@ def main() -> None:
             truth, said = [], []
             for number, label in enumerate(labels):
                 images = [queries[label][clip % len(queries[label])] for clip in range(options.clips)]
-                query = {"prompt": [f"a photo of a {label}"] * options.clips} if kind == "text" else {"image": images}
+                query = (
+                    {"prompt": [f"a photo of a {label}"] * options.clips}
+                    if kind == "text"
+                    else {"image": images}
+                )
                 seeds = [torch.Generator().manual_seed(1000 * number + clip) for clip in range(options.clips)]
                 made = torch.from_numpy(pipeline(**query, guidance_scale=w, generator=seeds).mels)
                 loud = made.amax((1, 2)) > SILENT

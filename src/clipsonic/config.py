@@ -90,7 +90,9 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
     "paper": SpectrogramSettings(),
     # For two processor cores: 10 M parameters, 3.4 GFLOP a pass.
     "mini": SpectrogramSettings(
-        unet=UNetSettings(fold=2, channels=(64, 128, 192), blocks=2, attention_levels=(2,), attention_heads=4),
+        unet=UNetSettings(
+            fold=2, channels=(64, 128, 192), blocks=2, attention_levels=(2,), attention_heads=4
+        ),
         diffusion=DiffusionSettings(
             timesteps=1000,
             prediction="v_prediction",

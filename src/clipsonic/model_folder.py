@@ -68,7 +68,9 @@ def check_folder(folder: Path) -> None:
     for part, name in named.items():
         library = str(page[part][0])
         if name not in PARTS[part] or library.split(".")[0] not in ("clipsonic", "diffusers"):
-            raise UserError(f"{index} names {library}.{name} as its {part}; known are {', '.join(sorted(PARTS[part]))}")
+            raise UserError(
+                f"{index} names {library}.{name} as its {part}; known are {', '.join(sorted(PARTS[part]))}"
+            )
         files = ["scheduler_config.json"] if part == "scheduler" else ["config.json", WEIGHTS]
         for file in files:
             if not (folder / part / file).is_file():

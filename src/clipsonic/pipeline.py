@@ -32,14 +32,14 @@ MAX_GUIDANCE = 50.0
 
 
 @dataclass
-class CLIPSonicOutput(BaseOutput):  # type: ignore[misc]
+class CLIPSonicOutput(BaseOutput):
     """What a call returns; one row a clip, the clips of a prompt one after another."""
 
     audios: NDArray[np.float32]  # (clips, samples), 16 kHz, in [-1, 1]
     mels: NDArray[np.float32]  # (clips, 64, frames), natural log
 
 
-class CLIPSonicPipeline(DiffusionPipeline):  # type: ignore[misc]
+class CLIPSonicPipeline(DiffusionPipeline):
     """Sound for a text or a picture.
 
     >>> pipeline = CLIPSonicPipeline.from_pretrained("mini")
@@ -71,11 +71,17 @@ class CLIPSonicPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         if mel is not None and MelSettings(**mel) != MelSettings():
-            raise UserError("the model was trained on another mel spectrogram than this version of clipsonic makes")
+            raise UserError(
+                "the model was trained on another mel spectrogram than this version of clipsonic makes"
+            )
         if encoder_id is not None and encoder_id != encoder.id:
-            raise UserError(f"the model was trained with encoder {encoder_id}, and cannot be asked with {encoder.id}")
+            raise UserError(
+                f"the model was trained with encoder {encoder_id}, and cannot be asked with {encoder.id}"
+            )
         self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder)
-        self.register_to_config(sampling_steps=sampling_steps, mel=MelSettings().model_dump(), encoder_id=encoder.id)
+        self.register_to_config(
+            sampling_steps=sampling_steps, mel=MelSettings().model_dump(), encoder_id=encoder.id
+        )
 
     @torch.no_grad()
     def __call__(
@@ -103,7 +109,9 @@ class CLIPSonicPipeline(DiffusionPipeline):  # type: ignore[misc]
         Raises:
             UserError: an argument is out of its range.
         """
-        steps = self._check_numbers(guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt)
+        steps = self._check_numbers(
+            guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt
+        )
         embedding = self._embed(prompt, image).repeat_interleave(num_waveforms_per_prompt, dim=0)
         generators = _one_a_clip(generator, len(embedding))
 
@@ -161,7 +169,9 @@ class CLIPSonicPipeline(DiffusionPipeline):  # type: ignore[misc]
         check_folder(folder)
         settings.setdefault("torch_dtype", torch.float32)
         try:
-            pipeline: CLIPSonicPipeline = super().from_pretrained(str(folder), local_files_only=True, **settings)
+            pipeline: CLIPSonicPipeline = super().from_pretrained(
+                str(folder), local_files_only=True, **settings
+            )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise UserError(f"model {model} cannot be loaded: {str(error).splitlines()[0]}") from error
         return pipeline

@@ -92,7 +92,9 @@ def test_bound_is_the_divergence_of_the_two_normals(objective) -> None:
         else:
             spread = np.exp(log_variance / 2)
             nats = -np.log(
-                np.maximum(norm.cdf((x - mean + 1 / 255) / spread) - norm.cdf((x - mean - 1 / 255) / spread), 1e-12)
+                np.maximum(
+                    norm.cdf((x - mean + 1 / 255) / spread) - norm.cdf((x - mean - 1 / 255) / spread), 1e-12
+                )
             )
         assert bound[place].item() == pytest.approx(nats.mean() / math.log(2), rel=1e-5), time
 

@@ -52,7 +52,7 @@ def test_the_papers_steps_are_strides_of_4_and_5() -> None:
 
 @pytest.mark.parametrize("step", [0, 1, 500, 998])
 def test_an_ancestral_step_is_the_respaced_posterior(step) -> None:
-    """Ho et al. 2020, eq. 6 and 7 with the betas of the kept times: beta = 1 - alpha_bar / alpha_bar_before."""
+    """Ho et al. 2020, eq. 6 and 7 with the kept times' betas: beta = 1 - alpha_bar / alpha_bar_before."""
     process = noise_process(DiffusionSettings())
     objective = Objective(process)
     process.set_timesteps(1000)
@@ -83,7 +83,9 @@ def unet():
 
 
 def embeddings(count: int) -> torch.Tensor:
-    return torch.nn.functional.normalize(torch.randn(count, 8, generator=torch.Generator().manual_seed(3)), dim=-1)
+    return torch.nn.functional.normalize(
+        torch.randn(count, 8, generator=torch.Generator().manual_seed(3)), dim=-1
+    )
 
 
 @torch.no_grad()
@@ -127,7 +129,15 @@ def test_any_length_and_learned_variance() -> None:
         assert prediction.variance.shape == (1, 1, 64, frames)
     mel = sample(denoiser(unet, 4000), noise_process(settings.diffusion), embeddings(1), 16, 3, 1.5, seeds(0))
     assert mel.shape == (1, 1, 64, 16)
-    fast = sample(denoiser(unet, 4000), solver("dpm++", noise_process(settings.diffusion)), embeddings(1), 16, 3, 1.5, seeds(0))
+    fast = sample(
+        denoiser(unet, 4000),
+        solver("dpm++", noise_process(settings.diffusion)),
+        embeddings(1),
+        16,
+        3,
+        1.5,
+        seeds(0),
+    )
     assert fast.shape == (1, 1, 64, 16)
 
 

@@ -76,7 +76,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, tiny_settings) 
 def test_paper_objective_trains(data, tmp_path, tiny_settings) -> None:
     paper = SPECTROGRAM_PRESETS["paper"]
     settings = changed(
-        tiny_settings.model_copy(update={"diffusion": paper.diffusion, "quiet_crop_db": -float("inf")}), steps=2
+        tiny_settings.model_copy(update={"diffusion": paper.diffusion, "quiet_crop_db": -float("inf")}),
+        steps=2,
     )
     states = list(train(SpectrogramRecipe(settings, data), tmp_path / "run"))
     assert set(states[-1].losses) == {"mse", "bound"}
@@ -90,13 +91,17 @@ def test_overfits_four_clips() -> None:
     """Four sounds, four conditions: after training each condition gives back its own mel."""
     torch.manual_seed(0)
     settings = SPECTROGRAM_PRESETS["mini"]
-    shape = settings.unet.model_copy(update={"fold": 4, "channels": (64, 128), "blocks": 1, "attention_levels": (1,)})
+    shape = settings.unet.model_copy(
+        update={"fold": 4, "channels": (64, 128), "blocks": 1, "attention_levels": (1,)}
+    )
     unet = build_unet(shape, settings.diffusion, 8).to(memory_format=torch.channels_last)
     process = noise_process(settings.diffusion)
     objective = Objective(process)
     time = torch.arange(32_768) / 16_000
-    sounds = [torch.sin(2 * torch.pi * f * time) * torch.sin(2 * torch.pi * beat * time).abs() for f, beat in
-              ((300, 1), (1000, 0.5), (2500, 2), (5000, 1))]
+    sounds = [
+        torch.sin(2 * torch.pi * f * time) * torch.sin(2 * torch.pi * beat * time).abs()
+        for f, beat in ((300, 1), (1000, 0.5), (2500, 2), (5000, 1))
+    ]
     batch = Batch(torch.stack(sounds) * 0.5, torch.eye(4, 8))
     x0 = to_model_range(log_mel(batch.wave))[:, None]
     optimizer = torch.optim.AdamW(unet.parameters(), 1e-3)

@@ -60,7 +60,9 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
             if splits is None or clip.info.split in splits
         ]
         if not self.clips:
-            raise UserError(f"{folder} has no clips of split {splits}; it has {self.info.splits or 'none at all'}")
+            raise UserError(
+                f"{folder} has no clips of split {splits}; it has {self.info.splits or 'none at all'}"
+            )
         self._waves: dict[int, NDArray[np.int16]] = {}
         self._bytes = 0
 
@@ -89,7 +91,7 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         random = np.random.default_rng(seed)
         wave, embeddings = self.wave(number), self.embeddings(number)
         start = random.choice(crop_starts(wave, self.quiet))
-        crop = wave[start : start + CROP_SAMPLES].astype(np.float32) / 32768
+        crop = wave[start : start + CROP_SAMPLES].astype(np.float32) / np.float32(32768)
         return crop, embeddings[random.integers(len(embeddings))]
 
 
@@ -110,7 +112,9 @@ class Draws(Sampler[list[tuple[int, int]]]):
         rank, processes: which part of each step's clips this process takes.
     """
 
-    def __init__(self, clips: int, batch_size: int, seed: int, step: int = 0, rank: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self, clips: int, batch_size: int, seed: int, step: int = 0, rank: int = 0, processes: int = 1
+    ) -> None:
         self.clips, self.batch_size, self.seed = clips, batch_size, seed
         self.step, self.rank, self.processes = step, rank, processes
 
@@ -156,7 +160,9 @@ def encoder_of(folder: Path) -> Encoder:
     """
     encoder = load_encoder(folder / "encoder")
     if encoder.id != (stored := read_info(folder).encoder_id):
-        raise UserError(f"{folder} was prepared with encoder {stored}, but its encoder folder holds {encoder.id}")
+        raise UserError(
+            f"{folder} was prepared with encoder {stored}, but its encoder folder holds {encoder.id}"
+        )
     return encoder
 
 

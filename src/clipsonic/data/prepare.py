@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from clipsonic.files import write_json
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.shards import (
     ClipInfo,
@@ -30,11 +29,25 @@ from clipsonic.data.shards import (
 )
 from clipsonic.data.video import Unusable, read_clips
 from clipsonic.errors import UserError
+from clipsonic.files import write_json
 
 if TYPE_CHECKING:  # reader processes import this file, and need no torch
     from clipsonic.encoders.base import Encoder
 
-VIDEO_SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv"}
+VIDEO_SUFFIXES = {
+    ".mp4",
+    ".mkv",
+    ".webm",
+    ".mov",
+    ".avi",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".flv",
+    ".wmv",
+    ".ogv",
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,9 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
             name = video.name if video.name not in found else str(video.path)
             found[name] = Video(video.path, name, video.label, video.split, video.licence)
     if not found:
-        raise UserError(f"no video found in {', '.join(map(str, sources))} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})")
+        raise UserError(
+            f"no video found in {', '.join(map(str, sources))} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
+        )
     return list(found.values())
 
 
@@ -281,7 +296,13 @@ def _read(path: Path, clip_seconds: float) -> list[_Piece] | str:
         return "no such file"
     try:
         return [
-            _Piece(clip.start, len(clip.wave) / SAMPLE_RATE, flac(clip.wave), [_jpeg(p) for p in clip.pictures], clip.times)
+            _Piece(
+                clip.start,
+                len(clip.wave) / SAMPLE_RATE,
+                flac(clip.wave),
+                [_jpeg(p) for p in clip.pictures],
+                clip.times,
+            )
             for clip in read_clips(path, clip_seconds)
         ]
     except Unusable as reason:

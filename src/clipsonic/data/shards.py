@@ -19,8 +19,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from clipsonic.config import SAMPLE_RATE, Frozen, MelSettings
-from clipsonic.files import whole_file, write_json
 from clipsonic.errors import UserError
+from clipsonic.files import whole_file, write_json
 
 
 class ClipInfo(Frozen):
@@ -95,12 +95,11 @@ class ShardWriter:
         """Writes shard and index; both are whole or absent."""
         path = folder / f"shard-{number:06d}.tar"
         entries = []
-        with whole_file(path) as file:
-            with tarfile.open(fileobj=file, mode="w") as tar:
-                for key, info, sound, frames in self.clips:
-                    places = [_append(tar, f"{key}.flac", sound), _append(tar, f"{key}.frames.npy", frames)]
-                    _append(tar, f"{key}.json", info.model_dump_json().encode())
-                    entries.append(ClipEntry(key=key, info=info, sound=places[0], frames=places[1]))
+        with whole_file(path) as file, tarfile.open(fileobj=file, mode="w") as tar:
+            for key, info, sound, frames in self.clips:
+                places = [_append(tar, f"{key}.flac", sound), _append(tar, f"{key}.frames.npy", frames)]
+                _append(tar, f"{key}.json", info.model_dump_json().encode())
+                entries.append(ClipEntry(key=key, info=info, sound=places[0], frames=places[1]))
         index = ShardIndex(sha256=checksum(path), clips=entries, videos=self.videos, skipped=self.skipped)
         write_json(index_path(path), index.model_dump())
         return index
@@ -143,7 +142,9 @@ def read_info(folder: Path) -> DatasetInfo:
     """
     path = folder / "dataset.json"
     if not path.exists():
-        raise UserError(f"{folder} is no prepared data set: it has no dataset.json; make one with 'clipsonic prepare'")
+        raise UserError(
+            f"{folder} is no prepared data set: it has no dataset.json; make one with 'clipsonic prepare'"
+        )
     try:
         info = DatasetInfo.model_validate_json(path.read_bytes())
     except ValueError as error:

@@ -152,5 +152,7 @@ class _Tape:
         if not self.seen:
             return "no picture"
         if self.cut == 0:
-            return f"too short: {self.samples / SAMPLE_RATE:.2f} s of sound, {CROP_SAMPLES / SAMPLE_RATE} needed"
+            return (
+                f"too short: {self.samples / SAMPLE_RATE:.2f} s of sound, {CROP_SAMPLES / SAMPLE_RATE} needed"
+            )
         return "no picture while there is sound"

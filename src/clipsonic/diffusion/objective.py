@@ -56,11 +56,15 @@ class Objective:
         self.posterior_x0 = beta * alpha_bar_before.sqrt() / (1 - self.alpha_bar)
         self.posterior_xt = (1 - alpha_bar_before) * (1 - beta).sqrt() / (1 - self.alpha_bar)
 
-    def add_noise(self, x0: Float[Tensor, "b *shape"], noise: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]) -> Tensor:
+    def add_noise(
+        self, x0: Float[Tensor, "b *shape"], noise: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]
+    ) -> Tensor:
         """x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise (Ho et al. 2020, eq. 4)."""
         return at(self.alpha_bar.sqrt(), t, x0) * x0 + at((1 - self.alpha_bar).sqrt(), t, x0) * noise
 
-    def target(self, x0: Float[Tensor, "b *shape"], noise: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]) -> Tensor:
+    def target(
+        self, x0: Float[Tensor, "b *shape"], noise: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]
+    ) -> Tensor:
         """What a perfect network would say: the noise, the velocity (Salimans and Ho 2022) or the clean data."""
         if self.prediction == "epsilon":
             return noise
@@ -68,7 +72,9 @@ class Objective:
             return x0
         return at(self.alpha_bar.sqrt(), t, x0) * noise - at((1 - self.alpha_bar).sqrt(), t, x0) * x0
 
-    def clean(self, output: Float[Tensor, "b *shape"], xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]) -> Tensor:
+    def clean(
+        self, output: Float[Tensor, "b *shape"], xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]
+    ) -> Tensor:
         """The network's output => its estimate of x_0."""
         signal, sigma = at(self.alpha_bar.sqrt(), t, xt), at((1 - self.alpha_bar).sqrt(), t, xt)
         if self.prediction == "epsilon":
@@ -77,12 +83,16 @@ class Objective:
             return output
         return signal * xt - sigma * output
 
-    def posterior(self, x0: Float[Tensor, "b *shape"], xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]) -> Posterior:
+    def posterior(
+        self, x0: Float[Tensor, "b *shape"], xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]
+    ) -> Posterior:
         """Mean and log-variance of the step back from x_t, were x_0 known (Ho et al. 2020, eq. 6 and 7)."""
         mean = at(self.posterior_x0, t, x0) * x0 + at(self.posterior_xt, t, x0) * xt
         return Posterior(mean, at(self.posterior_log_variance, t, x0).expand_as(mean))
 
-    def model_posterior(self, prediction: Prediction, xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]) -> Posterior:
+    def model_posterior(
+        self, prediction: Prediction, xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]
+    ) -> Posterior:
         """The step back as the network sees it; its log-variance lies between the two bounds (eq. 15)."""
         assert prediction.variance is not None
         mean = self.posterior(self.clean(prediction.output, xt, t), xt, t).mean
@@ -91,7 +101,11 @@ class Objective:
         return Posterior(mean, share * upper + (1 - share) * lower)
 
     def variational_bound(
-        self, prediction: Prediction, x0: Float[Tensor, "b *shape"], xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]
+        self,
+        prediction: Prediction,
+        x0: Float[Tensor, "b *shape"],
+        xt: Float[Tensor, "b *shape"],
+        t: Int[Tensor, "b"],
     ) -> Float[Tensor, "b"]:
         """One term of the bound, in bits a value: L_{t-1}, or L_0 where t = 0 (Ho et al. 2020, eq. 5)."""
         true, model = self.posterior(x0, xt, t), self.model_posterior(prediction, xt, t)

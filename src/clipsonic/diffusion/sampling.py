@@ -18,7 +18,10 @@ Denoiser = Callable[[Tensor, Tensor, Tensor], Prediction]
 SOLVERS = {  # name: (scheduler, settings that differ from its defaults)
     "ddpm": (DDPMScheduler, {}),  # ancestral steps, the paper's
     "ddim": (DDIMScheduler, {"timestep_spacing": "trailing"}),  # Song et al. 2021, deterministic
-    "dpm++": (DPMSolverMultistepScheduler, {"timestep_spacing": "trailing"}),  # Lu et al. 2022, 2M, deterministic
+    "dpm++": (
+        DPMSolverMultistepScheduler,
+        {"timestep_spacing": "trailing"},
+    ),  # Lu et al. 2022, 2M, deterministic
     "unipc": (UniPCMultistepScheduler, {"timestep_spacing": "trailing"}),  # Zhao et al. 2023, deterministic
 }
 
@@ -90,7 +93,9 @@ def sample(
     noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
     x = noise.to(device) * scheduler.init_noise_sigma
     learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
-    extra = {"generator": list(generators)} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    extra = (
+        {"generator": list(generators)} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    )
     for step, t in enumerate(scheduler.timesteps):
         times = t.to(device).expand(len(x))
         prediction = guided(denoise, scheduler.scale_model_input(x, t), times, embedding, w)

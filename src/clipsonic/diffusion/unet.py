@@ -20,7 +20,7 @@ class MelUNet(UNet2DConditionModel):
     Without cross-attention diffusers leaves it with one block, 6 M parameters fewer at the paper's size.
     """
 
-    @wraps(UNet2DConditionModel.__init__)  # diffusers reads the settings off the signature
+    @wraps(UNet2DConditionModel.__init__)  # type: ignore[misc]  # diffusers reads the settings off the signature
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         width = self.config.block_out_channels[-1]
@@ -40,7 +40,9 @@ def build_unet(settings: UNetSettings, diffusion: DiffusionSettings, embedding_d
     """
     pixels = settings.fold**2
     levels = len(settings.channels)
-    down = ["AttnDownBlock2D" if level in settings.attention_levels else "DownBlock2D" for level in range(levels)]
+    down = [
+        "AttnDownBlock2D" if level in settings.attention_levels else "DownBlock2D" for level in range(levels)
+    ]
     up = [name.replace("Down", "Up") for name in reversed(down)]
     return MelUNet(
         sample_size=64 // settings.fold,
@@ -61,7 +63,9 @@ def build_unet(settings: UNetSettings, diffusion: DiffusionSettings, embedding_d
 class Prediction(NamedTuple):
     """What the network says of a noisy mel."""
 
-    output: Float[Tensor, "b 1 mels frames"]  # noise, velocity or clean mel, as the scheduler's config names it
+    output: Float[
+        Tensor, "b 1 mels frames"
+    ]  # noise, velocity or clean mel, as the scheduler's config names it
     variance: Float[Tensor, "b 1 mels frames"] | None  # v of improved diffusion, in about [-1, 1]
 
 
@@ -76,7 +80,7 @@ def predict(
 
     The network sees times of 0..1000 whatever the schedule, and an embedding of unit variance instead of unit norm.
     """
-    config = getattr(unet, "module", unet).config  # wrapped while training on several processes
+    config: Any = getattr(unet, "module", unet).config  # wrapped while training on several processes
     fold = math.isqrt(config.in_channels)
     output = unet(
         pixel_unshuffle(x, fold),

@@ -50,15 +50,25 @@ def generate(
     model: Annotated[str, typer.Option(help="A model folder, a hub id, or 'mini'.")] = "mini",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="WAV, FLAC or OGG, named after the query unless told; PNG and JSON beside it."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="WAV, FLAC or OGG, named after the query unless told; PNG and JSON beside it.",
+        ),
     ] = None,
-    guidance_scale: Annotated[float, typer.Option(help="How strictly to follow the query; 1 is no guidance.")] = 1.5,
-    steps: Annotated[int | None, typer.Option(help="Sampling steps; the model's own number unless told.")] = None,
+    guidance_scale: Annotated[
+        float, typer.Option(help="How strictly to follow the query; 1 is no guidance.")
+    ] = 1.5,
+    steps: Annotated[
+        int | None, typer.Option(help="Sampling steps; the model's own number unless told.")
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="ddpm, ddim, dpm++ or unipc; the model's own unless told.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="Length of the sound.")] = 4.096,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same sound; drawn unless told.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same sound; drawn unless told.")
+    ] = None,
     number: Annotated[int, typer.Option("-n", help="How many sounds; they take the seeds from SEED on.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
     debug: Debug = False,
@@ -71,10 +81,15 @@ def generate(
 
 @app.command()
 def prepare(
-    videos: Annotated[list[Path], typer.Argument(help="Video files, folders of them, or CSV lists with a column path.")],
+    videos: Annotated[
+        list[Path], typer.Argument(help="Video files, folders of them, or CSV lists with a column path.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the prepared data set.")],
     encoder: Annotated[
-        str, typer.Option(help="A model folder or 'mini' whose encoder to use, or a CLIP by its hub id or folder.")
+        str,
+        typer.Option(
+            help="A model folder or 'mini' whose encoder to use, or a CLIP by its hub id or folder."
+        ),
     ] = "mini",
     clip_seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 10.0,
     workers: Annotated[int | None, typer.Option(help="Reader processes; one a core unless told.")] = None,
@@ -92,7 +107,8 @@ def train_spectrogram(
     out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished model.")],
     preset: Annotated[str, typer.Option(help="paper or mini.")] = "mini",
     change: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: training.batch_size=8. May be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="Change a setting: training.batch_size=8. May be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
     debug: Debug = False,

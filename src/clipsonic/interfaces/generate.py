@@ -34,7 +34,9 @@ def run(
 ) -> None:
     """Generates and writes; what can be refused is refused before the model is loaded."""
     if (prompt is None) == (image is None):
-        raise UserError('ask with a text or with --image FILE, one of the two: clipsonic generate "a photo of a dog"')
+        raise UserError(
+            'ask with a text or with --image FILE, one of the two: clipsonic generate "a photo of a dog"'
+        )
     if prompt is not None and not prompt.strip():
         raise UserError("the prompt is empty; say what the sound is of")
     if seed is not None and not 0 <= seed < MAX_SEED:
@@ -77,7 +79,9 @@ def run(
     for clip, each in enumerate(seeds):
         path = output if number == 1 else output.with_stem(f"{output.stem}-{clip + 1}")
         write_clip(path, result.audios[clip], result.mels[clip], page | {"seed": each})
-        console.print(f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}")
+        console.print(
+            f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}"
+        )
 
 
 def check_output(path: Path) -> None:
@@ -94,7 +98,9 @@ def check_output(path: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise UserError(f"cannot write to {path.parent}: {error.strerror}; name another file with -o") from error
+        raise UserError(
+            f"cannot write to {path.parent}: {error.strerror}; name another file with -o"
+        ) from error
 
 
 def write_clip(path: Path, audio: Any, mel: Any, page: dict[str, Any]) -> None:
@@ -107,7 +113,9 @@ def write_clip(path: Path, audio: Any, mel: Any, page: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".clipsonic-") as folder:
             aside = Path(folder)
             kind = path.suffix.lower()
-            soundfile.write(aside / "sound", audio, SAMPLE_RATE, format=kind[1:].upper(), subtype=FORMATS[kind])
+            soundfile.write(
+                aside / "sound", audio, SAMPLE_RATE, format=kind[1:].upper(), subtype=FORMATS[kind]
+            )
             save_mel(aside / "picture", mel, title=str(page["query"]))
             (aside / "page").write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n")
             (aside / "sound").replace(path)

@@ -30,7 +30,9 @@ def run(sources: list[Path], out: Path, encoder_name: str, clip_seconds: float, 
             progress.update(task, completed=done.done, note=note)
         progress.update(task, completed=len(videos))
     info = read_info(out)
-    console.print(f"{out}: {info.clips} clips, {info.seconds / 60:.1f} minutes, {len(info.skipped)} videos skipped")
+    console.print(
+        f"{out}: {info.clips} clips, {info.seconds / 60:.1f} minutes, {len(info.skipped)} videos skipped"
+    )
     for video, why in list(info.skipped.items())[:10]:
         console.print(f"  skipped {video}: {why}", markup=False)
     if len(info.skipped) > 10:

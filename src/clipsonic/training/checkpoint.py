@@ -49,6 +49,8 @@ def load_state(
                     if (key := f"optimizer.{moment}.{name}") in tensors
                 }
     except Exception as error:  # safetensors has errors of its own kind
-        raise UserError(f"{path} is damaged or of another model ({error}); remove it to start again") from error
+        raise UserError(
+            f"{path} is damaged or of another model ({error}); remove it to start again"
+        ) from error
     average.optimization_step = step
     return step

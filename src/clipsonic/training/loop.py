@@ -35,11 +35,12 @@ class Progress:
 def train(recipe: Recipe, out: Path) -> Iterator[Progress]:
     """Trains until `recipe.training.steps`, yielding now and then; the same call goes on where it was stopped.
 
-    `out` holds `settings.json`, `state.safetensors`, TensorBoard's logs and, from the first checkpoint on, the
-    finished model of averaged weights in `model/`. Ending the iteration early saves a checkpoint first.
+    `out` holds `settings.json`, `state.safetensors`, TensorBoard's logs and, from the first checkpoint on,
+    the finished model of averaged weights in `model/`. Ending the iteration early saves a checkpoint first.
 
     Raises:
-        UserError: `out` holds a run with other settings or data, or cannot be written, or the loss is not finite.
+        UserError: `out` holds a run with other settings or data or cannot be written, or the loss is not
+            finite.
     """
     settings = recipe.training
     accelerator = Accelerator(mixed_precision=settings.precision)
@@ -154,7 +155,9 @@ def _differences(old: Any, new: Any, name: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old.keys() | new.keys():
             if key not in FREE:
-                yield from _differences(old.get(key), new.get(key), f"{name}.{key}".removeprefix(".settings."))
+                yield from _differences(
+                    old.get(key), new.get(key), f"{name}.{key}".removeprefix(".settings.")
+                )
     elif old != new:
         yield f"{name.strip('.')} ({old}, not {new})"
 

@@ -29,7 +29,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def losses(self, model: torch.nn.Module, batch: Any, random: torch.Generator) -> dict[str, Tensor]:
-        """Parts of the loss, scalars to be added. `model` is the trained model, wrapped for several processes."""
+        """Parts of the loss, scalars to be added; `model` is `self.model`, wrapped for several processes."""
 
     @abstractmethod
     def validation_loss(self, model: torch.nn.Module) -> float | None:

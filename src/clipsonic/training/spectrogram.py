@@ -40,8 +40,9 @@ class SpectrogramRecipe(Recipe):
         self.process = noise_process(settings.diffusion)
         self.objective = Objective(self.process)
         torch.manual_seed(settings.training.seed)
-        unet = build_unet(settings.unet, settings.diffusion, self.clips.info.embedding_dim)
-        self.model = unet.to(memory_format=torch.channels_last)  # ten times faster in bf16 on a processor
+        self.unet = build_unet(settings.unet, settings.diffusion, self.clips.info.embedding_dim)
+        self.unet.to(memory_format=torch.channels_last)  # ten times faster in bf16 on a processor
+        self.model = self.unet
 
     @property
     def data_id(self) -> str:
@@ -114,7 +115,7 @@ class SpectrogramRecipe(Recipe):
         diffusion = self.settings.diffusion
         pipeline = CLIPSonicPipeline(
             encoder=self._encoder,
-            unet=self.model,
+            unet=self.unet,
             scheduler=solver(diffusion.sampler, self.process),
             vocoder=GriffinLim(),
             sampling_steps=diffusion.sampling_steps,

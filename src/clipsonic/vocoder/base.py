@@ -14,4 +14,4 @@ class Vocoder(ModelMixin, ConfigMixin, ABC):
 
     @abstractmethod
     def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
-        """Log-mel => 16 kHz wave in [-1, 1] of exactly 512 samples a frame, one clip apart from the others."""
+        """Log-mel => 16 kHz wave in [-1, 1], exactly 512 samples a frame; clips do not touch each other."""
