@@ -1,7 +1,10 @@
 """What several tests need: shapes checked at run time, videos made on the spot, a tiny model."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the hub's client is imported
 
 import numpy as np
 import pytest
@@ -23,11 +26,6 @@ SAMPLE_RATE = 44_100
 @pytest.fixture(autouse=True)
 def two_threads() -> None:
     torch.set_num_threads(2)
-
-
-@pytest.fixture(autouse=True)
-def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 def tone(seconds: float, hertz: float = 440.0, level: float = 0.3) -> np.ndarray:

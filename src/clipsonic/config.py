@@ -1,7 +1,7 @@
 """Every fixed number of the system: the sound and its mel spectrogram, and the settings of a training run."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,8 +39,8 @@ class MelSettings(Frozen):
 class UNetSettings(Frozen):
     """Shape of the denoiser."""
 
-    fold: int = 1  # k x k mel pixels become k * k channels before the first layer
-    channels: tuple[int, ...] = (128, 256, 384, 512)  # one entry a level
+    fold: Literal[1, 2, 4] = 1  # k x k mel pixels become k * k channels before the first layer
+    channels: tuple[Annotated[int, Field(gt=0, multiple_of=32)], ...] = (128, 256, 384, 512)  # one a level
     blocks: int = 3  # residual blocks a level
     attention_levels: tuple[int, ...] = (2, 3)  # 16 and 8 bands high at fold 1
     attention_heads: int = 4

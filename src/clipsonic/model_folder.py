@@ -1,24 +1,14 @@
 """A model on disk: where it is found, and the checks before anything of it is loaded."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from clipsonic.errors import UserError
 
 SHIPPED = Path(__file__).parent / "weights"
 
-# What a folder may name; loading imports nothing else.
-PARTS = {
-    "encoder": {"MiniEncoder", "CLIPEncoder"},
-    "unet": {"MelUNet"},
-    "vocoder": {"GriffinLim"},
-    "scheduler": {
-        "DDPMScheduler",
-        "DDIMScheduler",
-        "DPMSolverMultistepScheduler",
-        "UniPCMultistepScheduler",
-    },
-}
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -32,8 +22,7 @@ def resolve(model: str) -> Path:
         return SHIPPED / model
     if Path(model).is_dir():
         return Path(model)
-    looks_like_id = model.count("/") == 1 and not model.startswith((".", "/", "~"))
-    if not looks_like_id:
+    if not is_hub_id(model):
         raise UserError(f"no model folder {model}; shipped with clipsonic: {', '.join(shipped()) or 'none'}")
     from huggingface_hub import snapshot_download
 
@@ -44,13 +33,24 @@ def resolve(model: str) -> Path:
         raise UserError(f"no folder {model} here, and the hub does not give it: {reason}") from error
 
 
+def is_hub_id(name: str) -> bool:
+    """`owner/name`: the only words that make clipsonic ask the network."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+
+
 def shipped() -> list[str]:
     """Names of the models inside the package."""
     return sorted(path.parent.name for path in SHIPPED.glob("*/model_index.json"))
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, parts: Mapping[str, Mapping[str, type]]) -> dict[str, Any]:
     """Refuses a folder that is not whole or that names parts of another system.
+
+    Args:
+        parts: component => the classes it may be of, by name. Nothing else is imported, whatever a folder says.
+
+    Returns:
+        The folder's `model_index.json`.
 
     Raises:
         UserError: with the file or the name at fault.
@@ -59,19 +59,15 @@ def check_folder(folder: Path) -> None:
     if not index.exists():
         raise UserError(f"{folder} is no model folder: it has no model_index.json")
     try:
-        page = json.loads(index.read_bytes())
-        named = {part: page[part][1] for part in PARTS}
+        page: dict[str, Any] = json.loads(index.read_bytes())
+        named = {part: page[part][1] for part in parts}
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{index} is damaged or of another kind of model ({error!r})") from error
-    if page.get("_class_name") != "CLIPSonicPipeline":
-        raise UserError(f"{folder} holds a {page.get('_class_name')}, not a CLIPSonicPipeline")
     for part, name in named.items():
-        library = str(page[part][0])
-        if name not in PARTS[part] or library.split(".")[0] not in ("clipsonic", "diffusers"):
-            raise UserError(
-                f"{index} names {library}.{name} as its {part}; known are {', '.join(sorted(PARTS[part]))}"
-            )
+        if name not in parts[part]:
+            raise UserError(f"{index} names {name} as its {part}; known are {', '.join(sorted(parts[part]))}")
         files = ["scheduler_config.json"] if part == "scheduler" else ["config.json", WEIGHTS]
         for file in files:
             if not (folder / part / file).is_file():
                 raise UserError(f"the model {folder} lacks {part}/{file}; fetch or export it again")
+    return page

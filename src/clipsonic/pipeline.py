@@ -19,14 +19,23 @@ from torch import Tensor
 
 from clipsonic.audio import from_model_range
 from clipsonic.config import CLIP_SECONDS, FRAMES_PER_SECOND, HOP_LENGTH, SAMPLE_RATE, MelSettings
-from clipsonic.diffusion.sampling import denoiser, sample
+from clipsonic.diffusion.sampling import SOLVERS, denoiser, sample
 from clipsonic.diffusion.unet import MelUNet, frame_multiple
 from clipsonic.encoders.base import Encoder
+from clipsonic.encoders.load import KINDS
 from clipsonic.errors import UserError
 from clipsonic.model_folder import check_folder, resolve
 from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.griffin_lim import GriffinLim
 
+PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothing else
+    "encoder": dict(KINDS),
+    "unet": {"MelUNet": MelUNet},
+    "scheduler": {kind.__name__: kind for kind, _ in SOLVERS.values()},
+    "vocoder": {"GriffinLim": GriffinLim},
+}
 MAX_PROMPT = 1000  # characters; no encoder reads as many
+MIN_SECONDS = 0.1
 MAX_SECONDS = 30.0  # attention's memory grows with the square of the length
 MAX_GUIDANCE = 50.0
 
@@ -109,9 +118,10 @@ class CLIPSonicPipeline(DiffusionPipeline):
         Raises:
             UserError: an argument is out of its range.
         """
-        steps = self._check_numbers(
-            guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt
+        self.check_inputs(
+            prompt, image, guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt
         )
+        steps = self.config.sampling_steps if num_inference_steps is None else num_inference_steps
         embedding = self._embed(prompt, image).repeat_interleave(num_waveforms_per_prompt, dim=0)
         generators = _one_a_clip(generator, len(embedding))
 
@@ -125,55 +135,77 @@ class CLIPSonicPipeline(DiffusionPipeline):
         kept = math.ceil(samples / HOP_LENGTH)
         return CLIPSonicOutput(audios=audio.float().cpu().numpy(), mels=mel[..., :kept].cpu().numpy())
 
+    def check_inputs(
+        self,
+        prompt: str | Sequence[str] | None,
+        image: Image.Image | Sequence[Image.Image] | None,
+        guidance_scale: float,
+        num_inference_steps: int | None,
+        audio_length_in_s: float,
+        num_waveforms_per_prompt: int,
+    ) -> None:
+        """What a call checks before any work.
+
+        Raises:
+            UserError: an argument is out of its range.
+        """
+        if (prompt is None) == (image is None):
+            raise UserError("ask with a text or with a picture, one of the two")
+        for text in [prompt] if isinstance(prompt, str) else prompt or []:
+            if not text.strip():
+                raise UserError("the prompt is empty; say what the sound is of")
+            if len(text) > MAX_PROMPT:
+                raise UserError(f"the prompt has {len(text)} characters; {MAX_PROMPT} are the most")
+        steps = self.config.sampling_steps if num_inference_steps is None else num_inference_steps
+        most = self.scheduler.config.num_train_timesteps
+        for name, value, low, high in (
+            ("guidance scale", guidance_scale, 0, MAX_GUIDANCE),
+            ("number of steps", steps, 1, most),
+            ("length in seconds", audio_length_in_s, MIN_SECONDS, MAX_SECONDS),
+            ("number of clips", num_waveforms_per_prompt, 1, 1000),
+        ):
+            if not low <= value <= high:
+                raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
+
     def _embed(
         self, prompt: str | Sequence[str] | None, image: Image.Image | Sequence[Image.Image] | None
     ) -> Float[Tensor, "b d"]:
-        if (prompt is None) == (image is None):
-            raise UserError("ask with a text or with a picture, one of the two")
         if prompt is not None:
-            texts = [prompt] if isinstance(prompt, str) else list(prompt)
-            for text in texts:
-                if not text.strip():
-                    raise UserError("the prompt is empty; say what the sound is of")
-                if len(text) > MAX_PROMPT:
-                    raise UserError(f"the prompt has {len(text)} characters; {MAX_PROMPT} are the most")
-            embedding = self.encoder.encode_text(texts)
+            embedding = self.encoder.encode_text([prompt] if isinstance(prompt, str) else list(prompt))
         else:
             images = [image] if isinstance(image, Image.Image) else list(image or [])
             embedding = self.encoder.encode_image(images)
         return embedding.to(self.unet.device, self.unet.dtype)
 
-    def _check_numbers(self, w: float, steps: int | None, seconds: float, clips: int) -> int:
-        steps = self.config.sampling_steps if steps is None else steps
-        most = self.scheduler.config.num_train_timesteps
-        for name, value, low, high in (
-            ("guidance scale", w, 0, MAX_GUIDANCE),
-            ("number of steps", steps, 1, most),
-            ("length in seconds", seconds, 0.1, MAX_SECONDS),
-            ("number of clips", clips, 1, 1000),
-        ):
-            if not low <= value <= high:
-                raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
-        return steps
-
     @classmethod
-    def from_pretrained(cls, model: str | Path, **settings: Any) -> "CLIPSonicPipeline":
+    def from_pretrained(
+        cls, model: str | Path, dtype: torch.dtype = torch.float32, **parts: Any
+    ) -> "CLIPSonicPipeline":
         """Loads `mini` (shipped), a folder, or a hub id if network or the hub's cache has it.
 
-        Weights are loaded in single precision unless `torch_dtype` says otherwise.
+        Args:
+            dtype: precision of the U-Net; the other parts stay in single precision.
+            parts: components to use instead of the folder's, by name.
 
         Raises:
             UserError: there is no such model, a file of it is missing or damaged, or it is not of this system.
         """
         folder = resolve(str(model))
-        check_folder(folder)
-        settings.setdefault("torch_dtype", torch.float32)
-        try:
-            pipeline: CLIPSonicPipeline = super().from_pretrained(
-                str(folder), local_files_only=True, **settings
-            )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise UserError(f"model {model} cannot be loaded: {str(error).splitlines()[0]}") from error
+        page = check_folder(folder, PARTS)
+        for part, kinds in PARTS.items():
+            if part not in parts:
+                try:
+                    kind = kinds[page[part][1]]
+                    precision = {"unet": {"dtype": dtype}, "scheduler": {}}.get(
+                        part, {"dtype": torch.float32}
+                    )
+                    parts[part] = kind.from_pretrained(folder / part, **precision)
+                except Exception as error:  # torch, diffusers and safetensors each have errors of their own
+                    reason = str(error).splitlines()[0]
+                    raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
+        settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id") if name in page}
+        pipeline = cls(**parts, **settings)
+        pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
         return pipeline
 
     def save(self, folder: Path, half: bool = False) -> None:

@@ -67,6 +67,7 @@ def test_what_a_clip_holds(videos, tmp_path, mini_encoder) -> None:
     assert page["picture_times"] == pytest.approx([0, 1, 2, 3, 4], abs=0.15)
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_webdataset_reads_the_shards(videos, tmp_path, mini_encoder) -> None:
     run(videos, tmp_path / "data", mini_encoder)
     samples = list(webdataset.WebDataset(str(tmp_path / "data" / "shard-000000.tar"), shardshuffle=False))

@@ -7,7 +7,6 @@ from safetensors.torch import load_file
 
 from clipsonic.audio import log_mel, to_model_range
 from clipsonic.config import SPECTROGRAM_PRESETS
-from clipsonic.data.dataset import Batch
 from clipsonic.data.prepare import find_videos, prepare
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.sampling import denoiser, sample, solver
@@ -91,33 +90,33 @@ def test_overfits_four_clips() -> None:
     """Four sounds, four conditions: after training each condition gives back its own mel."""
     torch.manual_seed(0)
     settings = SPECTROGRAM_PRESETS["mini"]
-    shape = settings.unet.model_copy(
-        update={"fold": 4, "channels": (64, 128), "blocks": 1, "attention_levels": (1,)}
-    )
+    shape = settings.unet.model_copy(update={"channels": (32, 64), "blocks": 1, "attention_levels": (1,)})
     unet = build_unet(shape, settings.diffusion, 8).to(memory_format=torch.channels_last)
     process = noise_process(settings.diffusion)
     objective = Objective(process)
     time = torch.arange(32_768) / 16_000
     sounds = [
-        torch.sin(2 * torch.pi * f * time) * torch.sin(2 * torch.pi * beat * time).abs()
-        for f, beat in ((300, 1), (1000, 0.5), (2500, 2), (5000, 1))
+        torch.sin(2 * torch.pi * hertz * time) * torch.sin(2 * torch.pi * beat * time).abs()
+        for hertz, beat in ((300, 1), (1000, 0.5), (2500, 2), (5000, 1))
     ]
-    batch = Batch(torch.stack(sounds) * 0.5, torch.eye(4, 8))
-    x0 = to_model_range(log_mel(batch.wave))[:, None]
-    optimizer = torch.optim.AdamW(unet.parameters(), 1e-3)
+    x0 = to_model_range(log_mel(torch.stack(sounds) * 0.5))[:, None, :, 24:40]
+    embedding = torch.eye(4, 8)
+    optimizer = torch.optim.AdamW(unet.parameters())
     random = torch.Generator().manual_seed(0)
-    for _ in range(250):
+    steps = 350
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 4e-3 * min(1, (step + 1) / 20) * (1 - step / steps)
         t = torch.randint(0, 1000, (8,), generator=random)
-        noise = torch.randn(8, *x0.shape[1:], generator=random)
-        clean, embedding = x0.repeat(2, 1, 1, 1), batch.embedding.repeat(2, 1)
+        clean, condition = x0.repeat(2, 1, 1, 1), embedding.repeat(2, 1)
+        noise = torch.randn(clean.shape, generator=random)
         xt = objective.add_noise(clean, noise, t)
-        loss = objective.loss(predict(unet, xt, t, embedding, 1000), clean, xt, noise, t)["mse"].mean()
+        loss = objective.loss(predict(unet, xt, t, condition, 1000), clean, xt, noise, t)["mse"].mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     unet.eval()
     seeds = [torch.Generator().manual_seed(seed) for seed in range(4)]
-    made = sample(denoiser(unet, 1000), solver("dpm++", process), batch.embedding, 64, 20, 1.0, seeds)
+    made = sample(denoiser(unet, 1000), solver("dpm++", process), embedding, 16, 20, 1.0, seeds)
     distance = (made - x0.transpose(0, 1)).square().mean((2, 3)).sqrt()  # (made, real)
     assert distance.argmin(1).tolist() == [0, 1, 2, 3]
-    assert distance.diagonal().max() < 0.5 * x0.std()
+    assert distance.diagonal().max() < 0.6 * x0.std()

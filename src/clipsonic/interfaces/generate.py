@@ -52,9 +52,11 @@ def run(
     from clipsonic.model_folder import resolve
     from clipsonic.pipeline import CLIPSonicPipeline
 
+    check_device(device)
     pipeline = CLIPSonicPipeline.from_pretrained(model).to(device)
     if scheduler is not None:
         pipeline.scheduler = solver(scheduler, pipeline.scheduler)
+    pipeline.check_inputs(prompt, picture, guidance_scale, steps, seconds, number)
     taken = pipeline.config.sampling_steps if steps is None else steps
     seeds = [first + clip for clip in range(number)]
     with bar("steps") as progress:
@@ -82,6 +84,20 @@ def run(
         console.print(
             f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}"
         )
+
+
+def check_device(name: str) -> None:
+    """Refuses a device that this machine lacks.
+
+    Raises:
+        UserError: torch cannot use it.
+    """
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device '{name}' on this machine; choose cpu") from error
 
 
 def check_output(path: Path) -> None:

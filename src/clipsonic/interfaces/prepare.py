@@ -45,7 +45,7 @@ def choose_encoder(name: str) -> Encoder:
     """`mini`, a model or encoder folder, or a CLIP's hub id or folder => the encoder."""
     from clipsonic.encoders.clip import CLIPEncoder
     from clipsonic.encoders.load import KINDS, load_encoder
-    from clipsonic.model_folder import shipped
+    from clipsonic.model_folder import is_hub_id, shipped
 
     if name in shipped() or (Path(name) / "model_index.json").exists():
         from clipsonic.pipeline import CLIPSonicPipeline
@@ -55,4 +55,6 @@ def choose_encoder(name: str) -> Encoder:
     config = Path(name) / "config.json"
     if config.exists() and any(f'"{kind}"' in config.read_text() for kind in KINDS):
         return load_encoder(Path(name))
+    if not config.exists() and not is_hub_id(name):
+        raise UserError(f"no encoder '{name}': name a model, the folder of an encoder, or a CLIP of the hub")
     return CLIPEncoder(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from diffusers.training_utils import EMAModel
 
 from clipsonic.config import TrainingSettings
@@ -43,6 +44,7 @@ def train(recipe: Recipe, out: Path) -> Iterator[Progress]:
             finite.
     """
     settings = recipe.training
+    AcceleratorState._reset_state()  # accelerate keeps the precision of an earlier run in this process
     accelerator = Accelerator(mixed_precision=settings.precision)
     _claim(out, recipe, accelerator)
     torch.manual_seed(settings.seed)

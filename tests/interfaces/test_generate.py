@@ -1,0 +1,174 @@
+"""What the command writes, and the one line that wrong input gets."""
+
+import json
+import shutil
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_writes_sound_picture_and_sidecar(clipsonic_command, tiny_model, tmp_path) -> None:
+    code, said = clipsonic_command(
+        "generate", "a dog", "--model", tiny_model, "-o", tmp_path / "a.wav", "--seed", "7", "--steps", "2"
+    )
+    assert code == 0, said
+    assert files(tmp_path) == {"a.wav", "a.png", "a.json"}
+    wave, rate = soundfile.read(tmp_path / "a.wav")
+    assert (rate, wave.shape) == (16_000, (65_536,))
+    assert np.abs(wave).max() > 0
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] > 500
+    page = json.loads((tmp_path / "a.json").read_text())
+    assert page["query"] == "a dog"
+    assert page["seed"] == 7
+    assert page["steps"] == 2
+    assert page["guidance_scale"] == 1.5
+    assert page["scheduler"] == "DPMSolverMultistepScheduler"
+    assert len(page["model_sha256"]) == 64
+    assert {"bridge", "model", "encoder", "clipsonic", "seconds"} <= set(page)
+
+
+def test_a_seed_gives_the_same_file(clipsonic_command, tiny_model, tmp_path) -> None:
+    for name in ("a", "b"):
+        clipsonic_command(
+            "generate",
+            "a dog",
+            "--model",
+            tiny_model,
+            "-o",
+            tmp_path / f"{name}.wav",
+            "--seed",
+            "7",
+            "--steps",
+            "2",
+        )
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_several_of_a_picture(clipsonic_command, tiny_model, tmp_path) -> None:
+    Image.new("RGB", (50, 40), "green").save(tmp_path / "green.png")
+    out = tmp_path / "out"
+    out.mkdir()
+    words = (
+        "generate",
+        "--image",
+        tmp_path / "green.png",
+        "--model",
+        tiny_model,
+        "-o",
+        out / "g.flac",
+        "-n",
+        "2",
+    )
+    code, said = clipsonic_command(
+        *words, "--seed", "3", "--steps", "2", "--seconds", "1", "--scheduler", "ddim"
+    )
+    assert code == 0, said
+    assert files(out) == {f"g-{number}.{end}" for number in (1, 2) for end in ("flac", "png", "json")}
+    assert [json.loads((out / f"g-{number}.json").read_text())["seed"] for number in (1, 2)] == [3, 4]
+    assert soundfile.info(out / "g-2.flac").frames == 16_000
+
+
+def picture_of_no_size() -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 0, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """A folder of pictures that are none."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "zero.png").touch()
+    (folder / "text.png").write_text("no picture")
+    (folder / "flat.png").write_bytes(picture_of_no_size())
+    Image.effect_noise((64, 64), 50).save(tmp_path / "whole.png")
+    (folder / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:900])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "ask with a text or with --image"),
+        ([""], "the prompt is empty"),
+        (["dog " * 10_000], "the prompt has 40000 characters"),
+        (["dog", "--image", "{bad}/zero.png"], "one of the two"),
+        (["--image", "{bad}/gone.png"], "no picture"),
+        (["--image", "{bad}/zero.png"], "empty (0 bytes)"),
+        (["--image", "{bad}/text.png"], "cannot be read as a picture"),
+        (["--image", "{bad}/flat.png"], "cannot be read as a picture"),
+        (["--image", "{bad}/cut.png"], "cannot be read as a picture"),
+        (["--image", "{bad}"], "no picture"),
+        (["dog", "--guidance-scale", "-1"], "the guidance scale is -1.0; it goes from 0 to 50"),
+        (["dog", "--guidance-scale", "nan"], "the guidance scale is nan"),
+        (["dog", "--steps", "0"], "the number of steps is 0; it goes from 1 to 1000"),
+        (["dog", "--steps", "1001"], "the number of steps is 1001"),
+        (["dog", "--seconds", "0"], "the length in seconds"),
+        (["dog", "--seconds", "1e9"], "the length in seconds"),
+        (["dog", "-n", "0"], "the number of clips"),
+        (["dog", "--seed", "-1"], "the seed is -1"),
+        (["dog", "--scheduler", "magic"], "no scheduler 'magic'; choose one of ddpm, ddim"),
+        (["dog", "--model", "/no/such/folder"], "no model folder /no/such/folder"),
+        (["dog", "--device", "abacus"], "no device 'abacus'"),
+    ],
+)
+def test_wrong_input_gets_one_line_and_leaves_nothing(
+    clipsonic_command, tiny_model, tmp_path, bad, words, said
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    filled = [word.format(bad=bad) for word in words]
+    model = [] if "--model" in words else ["--model", tiny_model]
+    code, printed = clipsonic_command("generate", *filled, *model, "-o", out / "a.wav")
+    assert code == 2, printed
+    assert said in printed
+    assert printed.strip().startswith("clipsonic: ")
+    assert "Traceback" not in printed
+    assert len(printed.strip().splitlines()) == 1
+    assert files(out) == set()
+
+
+@pytest.mark.parametrize("name", ["gone/a.wav", "a.mp3", "a", "folder.wav"])
+def test_outputs_that_cannot_be_written(clipsonic_command, tiny_model, tmp_path, name) -> None:
+    (tmp_path / "folder.wav").mkdir()
+    before = files(tmp_path)
+    code, said = clipsonic_command("generate", "dog", "--model", tiny_model, "-o", tmp_path / name)
+    assert code == 2, said
+    assert len(said.strip().splitlines()) == 1
+    assert files(tmp_path) == before
+
+
+def test_a_model_with_a_missing_file_or_another_mel(clipsonic_command, tiny_model, tmp_path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / "vocoder" / "config.json").unlink()
+    code, said = clipsonic_command("generate", "dog", "--model", folder, "-o", tmp_path / "a.wav")
+    assert (code, "lacks vocoder/config.json" in said) == (2, True)
+    folder = shutil.copytree(tiny_model, tmp_path / "other")
+    page = json.loads((folder / "model_index.json").read_text())
+    page["mel"]["n_mels"] = 80
+    (folder / "model_index.json").write_text(json.dumps(page))
+    code, said = clipsonic_command("generate", "dog", "--model", folder, "-o", tmp_path / "a.wav")
+    assert (code, "another mel" in said) == (2, True)
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_debug_shows_where(clipsonic_command, tiny_model, tmp_path) -> None:
+    from clipsonic.errors import UserError
+
+    with pytest.raises(UserError):
+        clipsonic_command("generate", "", "--model", tiny_model, "--debug")
