@@ -20,10 +20,12 @@ from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.shards import (
     ClipInfo,
     DatasetInfo,
+    NewClip,
     ShardIndex,
     ShardWriter,
     finished_shards,
     flac,
+    frames_bytes,
     read_info,
     summary,
 )
@@ -189,60 +191,50 @@ class _State:
     ) -> None:
         self.out, self.info, self.shards, self.shard_clips = out, info, shards, shard_clips
         self.total, self.done = total, done
-        self.page = summary(info, shards, complete=False)
+        page = summary(info, shards, complete=False)
+        self.clips, self.skipped, self.seconds = page.clips, len(page.skipped), page.seconds
         self.shard = ShardWriter()
-        self.seconds = 0.0
 
     def add(self, video: Video, pieces: list[_Piece] | str, encoder: "Encoder") -> Progress:
-        if isinstance(pieces, str):
-            self.shard.skipped[video.name] = pieces
-        else:
-            self.shard.videos[video.name] = len(pieces)
-            for number, piece in enumerate(pieces):
-                self._add_clip(video, number, piece, encoder)
+        clips = pieces if isinstance(pieces, str) else _encode(video, pieces, encoder)
+        self.shard.add(video.name, clips)
         self.done += 1
-        progress = Progress(
-            self.done,
-            self.total,
-            self.page.clips + len(self.shard.clips),
-            len(self.page.skipped) + len(self.shard.skipped),
-            self.page.seconds + self.seconds,
-            video.name,
-        )
-        if len(self.shard.clips) >= self.shard_clips:
+        self.clips += 0 if isinstance(clips, str) else len(clips)
+        self.skipped += isinstance(clips, str)
+        self.seconds += 0 if isinstance(pieces, str) else sum(piece.seconds for piece in pieces)
+        if self.shard.clips >= self.shard_clips:
             self._finish_shard()
-        return progress
-
-    def _add_clip(self, video: Video, number: int, piece: _Piece, encoder: "Encoder") -> None:
-        embeddings = encoder.encode_image([Image.open(io.BytesIO(jpeg)) for jpeg in piece.pictures])
-        digest = hashlib.sha256(video.name.encode()).hexdigest()[:12]
-        self.shard.add(
-            f"{digest}-{number:04d}",
-            ClipInfo(
-                source=video.name,
-                start=piece.start,
-                seconds=piece.seconds,
-                picture_times=[round(time, 3) for time in piece.times],
-                label=video.label,
-                split=video.split,
-                licence=video.licence,
-            ),
-            piece.sound,
-            embeddings.float().cpu().numpy(),
-        )
-        self.seconds += piece.seconds
+        return Progress(self.done, self.total, self.clips, self.skipped, self.seconds, video.name)
 
     def _finish_shard(self) -> None:
         number = 1 + max((int(path.stem.split("-")[1]) for path, _ in self.shards), default=-1)
         index = self.shard.write(self.out, number)
         self.shards.append((self.out / f"shard-{number:06d}.tar", index))
-        self.shard, self.seconds = ShardWriter(), 0.0
-        self.page = summary(self.info, self.shards, complete=False)
+        self.shard = ShardWriter()
 
     def close(self, complete: bool) -> None:
-        if self.shard.videos or self.shard.skipped:
+        if self.shard.videos:
             self._finish_shard()
         write_json(self.out / "dataset.json", summary(self.info, self.shards, complete).model_dump())
+
+
+def _encode(video: Video, pieces: list[_Piece], encoder: "Encoder") -> list[NewClip]:
+    digest = hashlib.sha256(video.name.encode()).hexdigest()[:12]
+    clips = []
+    for number, piece in enumerate(pieces):
+        pictures = [Image.open(io.BytesIO(jpeg)) for jpeg in piece.pictures]
+        embeddings = encoder.encode_image(pictures).float().cpu().numpy()
+        info = ClipInfo(
+            source=video.name,
+            start=piece.start,
+            seconds=piece.seconds,
+            picture_times=[round(time, 3) for time in piece.times],
+            label=video.label,
+            split=video.split,
+            licence=video.licence,
+        )
+        clips.append(NewClip(f"{digest}-{number:04d}", info, piece.sound, frames_bytes(embeddings)))
+    return clips
 
 
 def _read_all(

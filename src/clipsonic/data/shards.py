@@ -12,6 +12,8 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -77,30 +79,48 @@ def flac(wave: NDArray[np.float32]) -> bytes:
     return target.getvalue()
 
 
+@dataclass(frozen=True)
+class NewClip:
+    """A clip on its way into a shard."""
+
+    key: str
+    info: ClipInfo
+    sound: bytes  # FLAC
+    frames: bytes  # of `frames_bytes`
+
+
 class ShardWriter:
-    """Collects clips and writes them as one shard; nothing is on disk before `write`."""
+    """Collects videos and writes them as one shard; nothing is on disk before `write`.
+
+    A video is added by one append: an interrupt at any moment leaves it in the shard as a whole or not at all.
+    """
 
     def __init__(self) -> None:
-        self.clips: list[tuple[str, ClipInfo, bytes, bytes]] = []
-        self.videos: dict[str, int] = {}
-        self.skipped: dict[str, str] = {}
+        self.videos: list[tuple[str, list[NewClip] | str]] = []  # name, its clips or why it has none
+        self.clips = 0
 
-    def add(self, key: str, info: ClipInfo, sound: bytes, embeddings: NDArray[np.float32]) -> None:
-        """One clip: FLAC bytes and its pictures' unit embeddings (pictures, D), stored in half precision."""
-        target = io.BytesIO()
-        np.save(target, embeddings.astype(np.float16))
-        self.clips.append((key, info, sound, target.getvalue()))
+    def add(self, video: str, clips: list[NewClip] | str) -> None:
+        """One video: its clips, or the reason why it was skipped."""
+        self.videos.append((video, clips))
+        self.clips += 0 if isinstance(clips, str) else len(clips)
 
     def write(self, folder: Path, number: int) -> ShardIndex:
         """Writes shard and index; both are whole or absent."""
         path = folder / f"shard-{number:06d}.tar"
+        used = {video: clips for video, clips in self.videos if not isinstance(clips, str)}
         entries = []
         with whole_file(path) as file, tarfile.open(fileobj=file, mode="w") as tar:
-            for key, info, sound, frames in self.clips:
-                places = [_append(tar, f"{key}.flac", sound), _append(tar, f"{key}.frames.npy", frames)]
-                _append(tar, f"{key}.json", info.model_dump_json().encode())
-                entries.append(ClipEntry(key=key, info=info, sound=places[0], frames=places[1]))
-        index = ShardIndex(sha256=checksum(path), clips=entries, videos=self.videos, skipped=self.skipped)
+            for clip in chain.from_iterable(used.values()):
+                sound = _append(tar, f"{clip.key}.flac", clip.sound)
+                frames = _append(tar, f"{clip.key}.frames.npy", clip.frames)
+                _append(tar, f"{clip.key}.json", clip.info.model_dump_json().encode())
+                entries.append(ClipEntry(key=clip.key, info=clip.info, sound=sound, frames=frames))
+        index = ShardIndex(
+            sha256=checksum(path),
+            clips=entries,
+            videos={video: len(clips) for video, clips in used.items()},
+            skipped={video: why for video, why in self.videos if isinstance(why, str)},
+        )
         write_json(index_path(path), index.model_dump())
         return index
 
@@ -174,6 +194,13 @@ def summary(info: DatasetInfo, shards: Sequence[tuple[Path, ShardIndex]], comple
             "skipped": {video: why for _, index in shards for video, why in index.skipped.items()},
         }
     )
+
+
+def frames_bytes(embeddings: NDArray[np.float32]) -> bytes:
+    """Unit embeddings (pictures, D) => the content of `KEY.frames.npy`, in half precision."""
+    target = io.BytesIO()
+    np.save(target, embeddings.astype(np.float16))
+    return target.getvalue()
 
 
 def read_frames(content: bytes) -> NDArray[np.float32]:

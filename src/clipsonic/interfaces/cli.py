@@ -120,7 +120,7 @@ def train_spectrogram(
 
 
 def main() -> None:
-    """Runs the command line: 0 done, 2 the user's to mend, 130 stopped by Ctrl-C."""
+    """Runs the command line: 0 done, 2 the user's to mend, 130 stopped by Ctrl-C (typer sees to that)."""
     debug = "--debug" in sys.argv
     if not debug:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -134,9 +134,6 @@ def main() -> None:
             raise
         typer.echo(f"clipsonic: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("clipsonic: stopped", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

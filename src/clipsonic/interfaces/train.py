@@ -1,6 +1,11 @@
 """`clipsonic train`: settings, the dry run, progress lines."""
 
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from clipsonic.config import SPECTROGRAM_PRESETS
 from clipsonic.interfaces.progress import bar, console
@@ -24,9 +29,10 @@ def run_spectrogram(data: Path, out: Path, preset: str, changes: list[str], dry_
         epochs = training.steps * training.batch_size / len(recipe.clips)
         print(f"would train {training.steps} steps of {training.batch_size}, {epochs:.0f} epochs, into {out}")
         return
-    with bar("steps") as progress:
+    console.quiet = os.environ.get("RANK", "0") != "0"  # of several processes, one speaks
+    with bar("steps") as progress, asked_to_stop() as should_stop:
         task = progress.add_task("training", total=training.steps, note="")
-        for state in train(recipe, out):
+        for state in train(recipe, out, should_stop):
             losses = ", ".join(f"{name} {value:.4f}" for name, value in state.losses.items())
             note = f"{losses}, {state.examples_per_second:.1f} clips/s"
             progress.update(task, completed=state.step, note=note)
@@ -35,4 +41,24 @@ def run_spectrogram(data: Path, out: Path, preset: str, changes: list[str], dry_
                     f"step {state.step}: {note}, held out {state.validation_loss:.4f}, "
                     f"{state.seconds_left / 60:.0f} min left"
                 )
+        if should_stop():
+            raise KeyboardInterrupt
     console.print(f"model: {out / 'model'}")
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """While inside, the first Ctrl-C only makes the yielded function say yes; a second one interrupts."""
+    asked = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+        console.print("stopping after this step; Ctrl-C again to stop at once and lose what is not saved")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

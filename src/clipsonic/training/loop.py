@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,12 @@ class Progress:
     validation_loss: float | None = None
 
 
-def train(recipe: Recipe, out: Path) -> Iterator[Progress]:
+def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
     """Trains until `recipe.training.steps`, yielding now and then; the same call goes on where it was stopped.
 
     `out` holds `settings.json`, `state.safetensors`, TensorBoard's logs and, from the first checkpoint on,
-    the finished model of averaged weights in `model/`. Ending the iteration early saves a checkpoint first.
+    the finished model of averaged weights in `model/`. Ending the iteration early, or `should_stop`, which is
+    asked after each step, saves a checkpoint first.
 
     Raises:
         UserError: `out` holds a run with other settings or data or cannot be written, or the loss is not
@@ -63,7 +64,7 @@ def train(recipe: Recipe, out: Path) -> Iterator[Progress]:
     report = _Report(out, settings, accelerator, step)
     saved = step
     try:
-        while step < settings.steps:
+        while step < settings.steps and not should_stop():
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * min(1.0, (step + 1) / max(1, settings.warmup_steps))
             random = _random(settings.seed, step, accelerator.process_index)
@@ -97,9 +98,14 @@ def train(recipe: Recipe, out: Path) -> Iterator[Progress]:
             if step % settings.checkpoint_every == 0 or step == settings.steps:
                 _checkpoint(out, recipe, average, optimizer, step, accelerator)
                 saved = step
-    finally:
+    except (GeneratorExit, UserError):  # both arise between two steps, never in the middle of one
         if step > saved:
             _checkpoint(out, recipe, average, optimizer, step, accelerator)
+        raise
+    else:
+        if step > saved:
+            _checkpoint(out, recipe, average, optimizer, step, accelerator)
+    finally:
         report.close()
 
 
