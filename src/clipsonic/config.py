@@ -81,6 +81,9 @@ class SpectrogramSettings(Frozen):
     diffusion: DiffusionSettings = DiffusionSettings()
     training: TrainingSettings = TrainingSettings()
     condition_dropout: float = Field(0.1, ge=0, le=1)  # share of clips trained without their picture
+    condition_noise: float = Field(
+        0.0, ge=0
+    )  # length, at most, of a random vector added to the unit embedding
     quiet_crop_db: float = -math.inf  # crops quieter than the clip's loudest crop by more are not drawn
     weights: Literal["float32", "float16"] = "float32"  # how the finished model is stored
 
@@ -101,16 +104,17 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
             sampling_steps=30,
         ),
         training=TrainingSettings(
-            steps=4000,
-            learning_rate=3e-4,
+            steps=1500,
+            learning_rate=4e-4,
             warmup_steps=100,
-            ema_decay=0.998,
+            ema_decay=0.996,
             precision="bf16",
             checkpoint_every=250,
             validate_every=250,
             log_every=10,
             workers=0,
         ),
+        condition_noise=1.5,
         quiet_crop_db=-20.0,
         weights="float16",
     ),

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from clipsonic.audio import log_mel, to_model_range
 from clipsonic.config import SpectrogramSettings
@@ -58,6 +59,7 @@ class SpectrogramRecipe(Recipe):
     def losses(self, model: torch.nn.Module, batch: Batch, random: torch.Generator) -> dict[str, Tensor]:
         """The objective at random times; the condition is dropped (zeros) for some clips."""
         x0, embedding = self._inputs(batch, model)
+        embedding = perturbed(embedding, self.settings.condition_noise, random)
         kept = torch.rand(len(x0), 1, generator=random) >= self.settings.condition_dropout
         t = torch.randint(0, self.objective.timesteps, (len(x0),), generator=random)
         noise = torch.randn(x0.shape, generator=random)
@@ -121,3 +123,15 @@ class SpectrogramRecipe(Recipe):
             sampling_steps=diffusion.sampling_steps,
         )
         pipeline.save(folder, half=self.settings.weights == "float16")
+
+
+def perturbed(embedding: Float[Tensor, "b d"], most: float, random: torch.Generator) -> Float[Tensor, "b d"]:
+    """Unit embeddings => unit embeddings turned by a random vector of length 0 to `most`, drawn for each.
+
+    A model that has seen few pictures then also knows their neighbourhood, where unseen pictures and words lie.
+    """
+    if most == 0:
+        return embedding
+    length = most * torch.rand(len(embedding), 1, generator=random)
+    direction = normalize(torch.randn(embedding.shape, generator=random), dim=-1)
+    return normalize(embedding + (length * direction).to(embedding.device), dim=-1)
