@@ -1,12 +1,12 @@
-# The two commands of the README, and what CI runs. Everything lives in .venv; nothing else is touched.
+# The two commands of the README, and what CI runs. Set-up happens once, in .venv; nothing else is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-PROMPT ?= a photo of a dog
+export PROMPT ?= a photo of a dog
 
 .PHONY: generate test check clean
 
 generate: .venv/ready
-	$(BIN)/clipsonic generate "$(PROMPT)"
+	@$(BIN)/clipsonic generate "$$PROMPT"
 
 test: .venv/ready
 	$(BIN)/python -m pytest
@@ -21,7 +21,6 @@ check: .venv/ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "clipsonic needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ..."; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt "torch==2.13.0"
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.training.loop import train
-from clipsonic.training.spectrogram import SpectrogramRecipe
+from clipsonic.training.spectrogram import SpectrogramRecipe, perturbed
 
 
 @pytest.fixture
@@ -120,3 +123,34 @@ def test_overfits_four_clips() -> None:
     distance = (made - x0.transpose(0, 1)).square().mean((2, 3)).sqrt()  # (made, real)
     assert distance.argmin(1).tolist() == [0, 1, 2, 3]
     assert distance.diagonal().max() < 0.6 * x0.std()
+
+
+def test_noise_on_the_condition_turns_it_and_keeps_its_norm() -> None:
+    embedding = torch.nn.functional.normalize(
+        torch.randn(200, 384, generator=torch.Generator().manual_seed(1))
+    )
+    assert perturbed(embedding, 0.0, torch.Generator()) is embedding
+    turned = perturbed(embedding, 1.5, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(turned.norm(dim=1), torch.ones(200))
+    cosine = (turned * embedding).sum(1)
+    # Across 384 dimensions the noise is nearly at right angles: cosine = 1 / sqrt(1 + length^2).
+    assert cosine.min() == pytest.approx(1 / (1 + 1.5**2) ** 0.5, abs=0.08)
+    assert cosine.max() > 0.99
+
+
+def test_two_processes_train_one_model(data, tmp_path, tiny_settings) -> None:
+    """The same code under torchrun: gradients are averaged, one process writes."""
+    changes = ["unet.channels=[32]", "unet.blocks=1", "unet.attention_levels=[]", "training.steps=2"]
+    changes += ["training.batch_size=1", "training.precision=no"]
+    words = ["train", "spectrogram", "--data", str(data), "--out", str(tmp_path / "run")]
+    launcher = [sys.executable, *["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m"]]
+    command = [*launcher, "clipsonic.interfaces.cli"]
+    sets = [word for change in changes for word in ("--set", change)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, *words, *sets], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert load_file(tmp_path / "run" / "state.safetensors")["step"] == 2
+    assert (tmp_path / "run" / "model" / "model_index.json").exists()
+    assert len(list((tmp_path / "run" / "logs").iterdir())) == 1

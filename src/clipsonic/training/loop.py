@@ -46,7 +46,8 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
     """
     settings = recipe.training
     AcceleratorState._reset_state()  # accelerate keeps the precision of an earlier run in this process
-    accelerator = Accelerator(mixed_precision=settings.precision)
+    # Without `cpu`, several processes on processors are each told that they are alone.
+    accelerator = Accelerator(mixed_precision=settings.precision, cpu=not torch.accelerator.is_available())
     _claim(out, recipe, accelerator)
     torch.manual_seed(settings.seed)
     bare = recipe.model.to(accelerator.device)

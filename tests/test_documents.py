@@ -1,0 +1,70 @@
+"""What the README promises, run as printed, on the shipped weights."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from clipsonic.audio import log_mel, read_audio
+from clipsonic.interfaces.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SHIPPED = ROOT / "src" / "clipsonic" / "weights" / "mini"
+
+
+def test_the_first_command(clipsonic_command, tmp_path, monkeypatch) -> None:
+    """What `make generate PROMPT="a photo of a dog"` runs."""
+    monkeypatch.chdir(tmp_path)
+    code, said = clipsonic_command("generate", "a photo of a dog", "--seed", "0")
+    assert code == 0, said
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"a-photo-of-a-dog.{end}" for end in ("wav", "png", "json")
+    }
+    info = soundfile.info("a-photo-of-a-dog.wav")
+    assert (info.samplerate, info.channels, info.frames) == (16_000, 1, 65_536)
+    mel = log_mel(read_audio(Path("a-photo-of-a-dog.wav"))[None])
+    assert mel.max() > -4  # not silent
+    assert mel.std() > 1  # nor a steady noise
+    assert json.loads(Path("a-photo-of-a-dog.json").read_text())["model"] == "mini"
+
+
+def test_python_example() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict = {}
+    exec(block, names)
+    assert names["audio"].shape == (65_536,)
+    assert np.isfinite(names["audio"]).all()
+
+
+def test_commands_and_options_exist() -> None:
+    lines = re.findall(r"^\.venv/bin/clipsonic (.*)$", README, re.MULTILINE)
+    assert len(lines) >= 4
+    helps = {}
+    for command in app.registered_commands:
+        helps[command.callback.__name__] = str(command.callback.__annotations__)
+    from clipsonic.interfaces.cli import train_spectrogram
+
+    helps["train"] = str(train_spectrogram.__annotations__)
+    for line in lines:
+        words = line.split()
+        assert words[0] in helps, line
+        for option in re.findall(r"--([a-z-]+)", line):
+            known = helps[words[0]]
+            assert option.replace("-", "_") in known or f"--{option}" in known, (line, option)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "docs/decisions/README.md"])
+def test_links_lead_somewhere(page) -> None:
+    folder = (ROOT / page).parent
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+        assert (folder / target).exists(), f"{page} links to {target}"
+
+
+def test_shipped_weights_are_small_and_no_pickle() -> None:
+    files = [path for path in SHIPPED.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 30e6
+    assert {path.suffix for path in files} <= {".json", ".safetensors", ".md"}
