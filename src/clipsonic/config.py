@@ -22,7 +22,7 @@ LOG_MEL_TOP = 3.5  # the loudest of 400 environmental clips reaches 3.2
 class Frozen(BaseModel):
     """Settings that do not change once made and refuse names they do not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class MelSettings(Frozen):
@@ -63,8 +63,8 @@ class TrainingSettings(Frozen):
     batch_size: int = Field(32, gt=0)  # per process
     learning_rate: float = 1e-4
     warmup_steps: int = 0
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
+    weight_decay: float = 0.0
+    max_grad_norm: float = math.inf
     ema_decay: float = 0.9999
     precision: Literal["no", "bf16", "fp16"] = "no"
     seed: int = 0
@@ -107,6 +107,8 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
             steps=1500,
             learning_rate=4e-4,
             warmup_steps=100,
+            weight_decay=0.01,
+            max_grad_norm=1.0,
             ema_decay=0.996,
             precision="bf16",
             checkpoint_every=250,

@@ -4,7 +4,8 @@ import torch
 
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
 from clipsonic.data.dataset import ClipDataset, Draws, batches, crop_starts, encoder_of
-from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.data.prepare import prepare
+from clipsonic.data.sources import find_videos
 from clipsonic.errors import UserError
 
 

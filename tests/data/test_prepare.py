@@ -11,8 +11,9 @@ import torch
 import webdataset
 
 from clipsonic.config import CROP_SAMPLES, SAMPLE_RATE
-from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.data.prepare import prepare
 from clipsonic.data.shards import checksum, finished_shards, read_info
+from clipsonic.data.sources import find_videos
 from clipsonic.errors import UserError
 from tests.conftest import tone, write_video
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from clipsonic.audio import log_mel, to_model_range
 from clipsonic.config import SPECTROGRAM_PRESETS
-from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.data.prepare import prepare
+from clipsonic.data.sources import find_videos
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.sampling import denoiser, sample, solver
 from clipsonic.diffusion.unet import build_unet, predict

@@ -3,8 +3,9 @@
 import time
 from pathlib import Path
 
-from clipsonic.data.prepare import find_videos, prepare
+from clipsonic.data.prepare import prepare
 from clipsonic.data.shards import read_info
+from clipsonic.data.sources import find_videos
 from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
 from clipsonic.interfaces.progress import bar, console

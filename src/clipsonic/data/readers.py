@@ -1,0 +1,99 @@
+"""Videos read by several processes at once, given back in order; one that kills its reader costs only itself."""
+
+import io
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from clipsonic.config import SAMPLE_RATE
+from clipsonic.data.shards import flac
+from clipsonic.data.sources import Video
+from clipsonic.data.video import Unusable, read_clips
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A clip on its way from a reader process: FLAC and JPEG are a tenth of what they unpack to."""
+
+    start: float
+    seconds: float
+    sound: bytes
+    pictures: list[bytes]
+    times: list[float]
+
+
+def read_all(
+    videos: Sequence[Video], clip_seconds: float, workers: int
+) -> Iterator[tuple[Video, list[Piece] | str]]:
+    """Each video with its pieces or the reason why it has none, in the order given, read ahead by few."""
+    waiting = deque(videos)
+    running: deque[tuple[Video, Future[list[Piece] | str]]] = deque()
+    pool = _pool(workers)
+    try:
+        while waiting or running:
+            while waiting and len(running) < 2 * workers:
+                video = waiting.popleft()
+                running.append((video, pool.submit(_read, video.path, clip_seconds)))
+            video, future = running.popleft()
+            try:
+                pieces = future.result()
+            except BrokenProcessPool:
+                # One of the running videos killed its reader: find out which, one by one.
+                pool.shutdown(wait=False)
+                pool = _pool(workers)
+                waiting.extendleft(reversed([other for other, _ in running]))
+                running.clear()
+                pieces = _read_alone(video, clip_seconds)
+            yield video, pieces
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")  # forking a process that runs torch can hang
+    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_ignore_interrupts)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C goes to every process of the terminal; only the main one decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _read_alone(video: Video, clip_seconds: float) -> list[Piece] | str:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(_read, video.path, clip_seconds).result()
+        except BrokenProcessPool:
+            return "reading it crashed the decoder or ran out of memory"
+
+
+def _read(path: Path, clip_seconds: float) -> list[Piece] | str:
+    """Runs in a reader process."""
+    if not path.is_file():
+        return "no such file"
+    try:
+        return [
+            Piece(
+                clip.start,
+                len(clip.wave) / SAMPLE_RATE,
+                flac(clip.wave),
+                [_jpeg(p) for p in clip.pictures],
+                clip.times,
+            )
+            for clip in read_clips(path, clip_seconds)
+        ]
+    except Unusable as reason:
+        return str(reason)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    target = io.BytesIO()
+    picture.save(target, "JPEG", quality=95, subsampling=0)
+    return target.getvalue()

@@ -1,0 +1,79 @@
+"""Files, folders and CSV lists => the videos to prepare, and what is known of each."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsonic.errors import UserError
+
+VIDEO_SUFFIXES = {
+    ".mp4",
+    ".mkv",
+    ".webm",
+    ".mov",
+    ".avi",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".flv",
+    ".wmv",
+    ".ogv",
+}
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video to prepare and what is known of it."""
+
+    path: Path
+    name: str  # how it is recorded; tells it apart from the others
+    label: str | None = None
+    split: str = "train"
+    licence: str | None = None
+
+
+def find_videos(sources: Sequence[Path]) -> list[Video]:
+    """Files, folders (searched to the bottom) and CSV lists => videos, each once, in a fixed order.
+
+    A CSV has a column `path`, taken relative to the CSV, and may have `label`, `split` and `licence`. Files named
+    directly or in a CSV are tried whatever they are called; folders are searched by file name ending.
+
+    Raises:
+        UserError: a source is missing, a CSV lacks its column, or there is no video at all.
+    """
+    found: dict[str, Video] = {}
+    for source in sources:
+        if source.is_dir():
+            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+            videos = [Video(path, path.relative_to(source).as_posix()) for path in inside]
+        elif source.suffix.lower() == ".csv" and source.exists():
+            videos = list(_read_list(source))
+        elif source.exists():
+            videos = [Video(source, source.name)]
+        else:
+            raise UserError(f"{source} does not exist")
+        for video in videos:
+            name = video.name if video.name not in found else str(video.path)
+            found[name] = Video(video.path, name, video.label, video.split, video.licence)
+    if not found:
+        raise UserError(
+            f"no video found in {', '.join(map(str, sources))} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
+        )
+    return list(found.values())
+
+
+def _read_list(source: Path) -> Iterator[Video]:
+    with source.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if "path" not in (rows.fieldnames or []):
+            raise UserError(f"{source} needs a column named 'path'; it has {rows.fieldnames}")
+        for row in rows:
+            yield Video(
+                source.parent / row["path"],
+                row["path"],
+                row.get("label") or None,
+                row.get("split") or "train",
+                row.get("licence") or row.get("license") or None,
+            )

@@ -1,0 +1,23 @@
+import os
+
+from clipsonic.data.readers import read_all
+from clipsonic.data.sources import Video
+from tests.conftest import tone, write_video
+
+
+class Bomb:
+    """A path that kills the process which receives it, as a crash in a decoder would."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_a_video_that_kills_its_reader_costs_only_itself(tmp_path) -> None:
+    good = write_video(tmp_path / "good.mp4", tone(3.0), seconds=3)
+    videos = [Video(good, "a"), Video(Bomb(), "bomb"), Video(good, "b"), Video(good, "c")]  # type: ignore[arg-type]
+    found = {video.name: pieces for video, pieces in read_all(videos, 10.0, workers=2)}
+    assert list(found) == ["a", "bomb", "b", "c"]
+    assert isinstance(found["bomb"], str)
+    assert "crashed" in found["bomb"]
+    for name in "abc":
+        assert len(found[name]) == 1, found[name]
