@@ -1,6 +1,9 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
+from diffusers.models.attention_processor import Attention
 
 from clipsonic.config import SPECTROGRAM_PRESETS, DiffusionSettings
 from clipsonic.diffusion.objective import Objective, noise_process
@@ -146,6 +149,28 @@ def test_the_papers_network_has_121_million_parameters() -> None:
     with torch.device("meta"):
         unet = build_unet(settings.unet, settings.diffusion, 768)
     assert sum(weight.numel() for weight in unet.parameters()) == pytest.approx(121.4e6, rel=0.01)
+
+
+@pytest.mark.parametrize("preset", list(SPECTROGRAM_PRESETS))
+def test_four_heads_everywhere(preset) -> None:
+    settings = SPECTROGRAM_PRESETS[preset]
+    with torch.device("meta"):
+        unet = build_unet(settings.unet, settings.diffusion, 768)
+    attentions = [module for module in unet.modules() if isinstance(module, Attention)]
+    assert len(attentions) == len(settings.unet.attention_levels) * (2 * settings.unet.blocks + 1) + 1
+    for attention in attentions:
+        assert attention.heads == 4
+        assert attention.scale == (attention.inner_dim // 4) ** -0.5
+
+
+@torch.no_grad()
+def test_half_precision(unet) -> None:
+    e, t = embeddings(1), torch.tensor([500])
+    x = torch.randn(1, 1, 64, 16, generator=torch.Generator().manual_seed(0))
+    exact = predict(unet, x, t, e, 1000).output
+    short = predict(copy.deepcopy(unet).to(torch.bfloat16), x, t, e, 1000).output
+    assert short.dtype == torch.float32
+    assert (short - exact).abs().mean() < 0.05 * exact.std()
 
 
 def test_unknown_solver_is_refused() -> None:

@@ -15,9 +15,11 @@ from clipsonic.config import DiffusionSettings, UNetSettings
 
 
 class MelUNet(UNet2DConditionModel):
-    """diffusers' conditional U-Net with the published middle: block, attention, block.
+    """diffusers' conditional U-Net, mended in two places to be that of improved diffusion.
 
-    Without cross-attention diffusers leaves it with one block, 6 M parameters fewer at the paper's size.
+    The middle is block, attention, block; without cross-attention diffusers leaves one block, 6 M parameters
+    fewer at the paper's size. Going up, each level has the heads of its own width; diffusers gives them as
+    they come going down.
     """
 
     @wraps(UNet2DConditionModel.__init__)  # type: ignore[misc]  # diffusers reads the settings off the signature
@@ -30,6 +32,10 @@ class MelUNet(UNet2DConditionModel):
             resnet_time_scale_shift="scale_shift",
             attention_head_dim=self.config.attention_head_dim[-1],
         )
+        widths, sizes = self.config.block_out_channels, self.config.attention_head_dim
+        for block, width, size in zip(self.up_blocks, reversed(widths), reversed(sizes), strict=True):
+            for attention in getattr(block, "attentions", []):
+                attention.heads, attention.scale = width // size, size**-0.5
 
 
 def build_unet(settings: UNetSettings, diffusion: DiffusionSettings, embedding_dim: int) -> MelUNet:
@@ -80,13 +86,14 @@ def predict(
 
     The network sees times of 0..1000 whatever the schedule, and an embedding of unit variance instead of unit norm.
     """
-    config: Any = getattr(unet, "module", unet).config  # wrapped while training on several processes
+    bare: Any = getattr(unet, "module", unet)  # wrapped while training on several processes
+    config, dtype = bare.config, bare.dtype
     fold = math.isqrt(config.in_channels)
     output = unet(
-        pixel_unshuffle(x, fold),
+        pixel_unshuffle(x, fold).to(dtype),
         t * (1000 / timesteps),
         encoder_hidden_states=None,
-        class_labels=embedding * embedding.shape[-1] ** 0.5,
+        class_labels=(embedding * embedding.shape[-1] ** 0.5).to(dtype),
     ).sample.float()
     if config.out_channels == config.in_channels:
         return Prediction(pixel_shuffle(output, fold), None)

@@ -43,11 +43,12 @@ def load_state(
             for number, (name, weight) in enumerate(model.named_parameters()):
                 weight.copy_(tensors[f"model.{name}"])
                 average.shadow_params[number].copy_(tensors[f"average.{name}"])
-                optimizer.state[weight] = {
-                    moment: tensors[key].to("cpu" if moment == "step" else weight.device)
-                    for moment in ("step", "exp_avg", "exp_avg_sq")
-                    if (key := f"optimizer.{moment}.{name}") in tensors
-                }
+                if f"optimizer.step.{name}" in tensors:
+                    moments = {
+                        moment: torch.empty_like(weight).copy_(tensors[f"optimizer.{moment}.{name}"])
+                        for moment in ("exp_avg", "exp_avg_sq")
+                    }
+                    optimizer.state[weight] = {"step": tensors[f"optimizer.step.{name}"], **moments}
     except Exception as error:  # safetensors has errors of its own kind
         raise UserError(
             f"{path} is damaged or of another model ({error}); remove it to start again"

@@ -18,7 +18,9 @@ from clipsonic.files import write_json
 from clipsonic.training.checkpoint import load_state, save_state
 from clipsonic.training.recipe import Recipe
 
-FREE = {"steps", "checkpoint_every", "validate_every", "log_every", "workers"}  # may change between stretches
+FREE = {  # may change between stretches of a run
+    "steps", "checkpoint_every", "validate_every", "log_every", "workers", "learning_rate", "precision"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,17 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
     report = _Report(out, settings, accelerator, step)
     saved = step
     try:
-        while step < settings.steps and not should_stop():
+        while step < settings.steps and not _any(should_stop(), accelerator):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * min(1.0, (step + 1) / max(1, settings.warmup_steps))
             random = _random(settings.seed, step, accelerator.process_index)
             with accelerator.autocast():
                 losses = recipe.losses(model, next(batches), random)
             loss = sum(losses.values(), torch.zeros((), device=accelerator.device))
-            if not torch.isfinite(loss):
+            if _any(not torch.isfinite(loss), accelerator):
                 raise UserError(
-                    f"the loss is {loss.item()} at step {step}; the last checkpoint is kept: "
-                    "lower training.learning_rate or set training.precision=no"
+                    f"the loss is {loss.item()} at step {step}; the last checkpoint, of step {saved}, is kept: "
+                    "go on from it with --set training.learning_rate lower or --set training.precision=no"
                 )
             accelerator.backward(loss)
             if scaler is not None:
@@ -99,7 +101,7 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
             if step % settings.checkpoint_every == 0 or step == settings.steps:
                 _checkpoint(out, recipe, average, optimizer, step, accelerator)
                 saved = step
-    except (GeneratorExit, UserError):  # both arise between two steps, never in the middle of one
+    except GeneratorExit:  # arises at the yield, between two steps
         if step > saved:
             _checkpoint(out, recipe, average, optimizer, step, accelerator)
         raise
@@ -108,6 +110,13 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
             _checkpoint(out, recipe, average, optimizer, step, accelerator)
     finally:
         report.close()
+
+
+def _any(flag: bool, accelerator: Accelerator) -> bool:
+    """Whether any process says yes: all must leave the loop at the same step, or the others wait for ever."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor(int(flag), device=accelerator.device), "sum") > 0)
 
 
 def _random(seed: int, step: int, rank: int) -> torch.Generator:
@@ -137,8 +146,9 @@ def _checkpoint(
     accelerator: Accelerator,
 ) -> None:
     if accelerator.is_main_process:
-        save_state(out / "state.safetensors", recipe.model, average, optimizer, step)
+        # The model first: killed between the two, the run does some steps again and exports again.
         _with_average(recipe.model, average, lambda: recipe.export(out / "model"))
+        save_state(out / "state.safetensors", recipe.model, average, optimizer, step)
     accelerator.wait_for_everyone()
 
 
