@@ -80,7 +80,7 @@ def train_judge(data: ClipDataset, labels: list[str], steps: int) -> nn.Module:
 
 @torch.no_grad()
 def verdicts(judge: nn.Module, mels: list[Tensor]) -> list[int]:
-    """The label of each mel, by the mean of the probabilities over its crops; -1 for silence."""
+    """The label of each mel, by the mean of the probabilities over its crops."""
     said = []
     for mel in mels:
         starts = range(0, mel.shape[1] - CROP_FRAMES + 1, 16)

@@ -41,37 +41,39 @@ class UNetSettings(Frozen):
 
     fold: Literal[1, 2, 4] = 1  # k x k mel pixels become k * k channels before the first layer
     channels: tuple[Annotated[int, Field(gt=0, multiple_of=32)], ...] = (128, 256, 384, 512)  # one a level
-    blocks: int = 3  # residual blocks a level
+    blocks: int = Field(3, gt=0)  # residual blocks a level
     attention_levels: tuple[int, ...] = (2, 3)  # 16 and 8 bands high at fold 1
-    attention_heads: int = 4
+    attention_heads: Literal[1, 2, 4, 8] = 4
 
 
 class DiffusionSettings(Frozen):
     """The noise process and what the network predicts."""
 
-    timesteps: int = 4000  # cosine schedule
+    timesteps: int = Field(4000, gt=1)  # cosine schedule
     prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
     learned_variance: bool = True  # hybrid loss; the network also predicts how much noise to add back
-    sampler: str = "ddpm"  # what the saved model samples with unless told
-    sampling_steps: int = 1000
+    sampler: Literal["ddpm", "ddim", "dpm++", "unipc"] = (
+        "ddpm"  # what the saved model samples with unless told
+    )
+    sampling_steps: int = Field(1000, gt=0)
 
 
 class TrainingSettings(Frozen):
     """The loop: the same for every model that is trained."""
 
-    steps: int = 500_000
+    steps: int = Field(500_000, ge=0)
     batch_size: int = Field(32, gt=0)  # per process
-    learning_rate: float = 1e-4
+    learning_rate: float = Field(1e-4, ge=0)
     warmup_steps: int = 0
     weight_decay: float = 0.0
     max_grad_norm: float = math.inf
     ema_decay: float = 0.9999
     precision: Literal["no", "bf16", "fp16"] = "no"
-    seed: int = 0
-    checkpoint_every: int = 5000
-    validate_every: int = 5000
-    log_every: int = 100
-    workers: int = 4  # processes that read the data; 0 reads in the loop
+    seed: int = Field(0, ge=0)
+    checkpoint_every: int = Field(5000, gt=0)
+    validate_every: int = Field(5000, gt=0)
+    log_every: int = Field(100, gt=0)
+    workers: int = Field(4, ge=0)  # processes that read the data; 0 reads in the loop
 
 
 class SpectrogramSettings(Frozen):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipsonic.errors import UserError
+from clipsonic.errors import UserError, first_line
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -29,13 +29,20 @@ def resolve(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
     except Exception as error:  # the hub's client has a family of its own
-        reason = str(error).splitlines()[0]
-        raise UserError(f"no folder {model} here, and the hub does not give it: {reason}") from error
+        raise UserError(
+            f"no folder {model} here, and the hub does not give it: {first_line(error)}"
+        ) from error
 
 
 def is_hub_id(name: str) -> bool:
-    """`owner/name`: the only words that make clipsonic ask the network."""
-    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+    """`owner/name`, with no folder `owner` here: the only words that make clipsonic ask the network."""
+    owner, _, rest = name.partition("/")
+    return (
+        bool(owner and rest)
+        and "/" not in rest
+        and owner not in (".", "..", "~")
+        and not Path(owner).exists()
+    )
 
 
 def shipped() -> list[str]:
@@ -61,6 +68,8 @@ def check_folder(folder: Path, parts: Mapping[str, Mapping[str, type]]) -> dict[
     try:
         page: dict[str, Any] = json.loads(index.read_bytes())
         named = {part: page[part][1] for part in parts}
+        for setting in ("sampling_steps", "mel", "encoder_id"):
+            page[setting]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{index} is damaged or of another kind of model ({error!r})") from error
     for part, name in named.items():

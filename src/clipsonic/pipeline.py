@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from clipsonic.diffusion.sampling import SOLVERS, denoiser, sample
 from clipsonic.diffusion.unet import MelUNet, frame_multiple
 from clipsonic.encoders.base import Encoder
 from clipsonic.encoders.load import KINDS
-from clipsonic.errors import UserError
+from clipsonic.errors import UserError, first_line
 from clipsonic.model_folder import check_folder, resolve
 from clipsonic.vocoder.base import Vocoder
 from clipsonic.vocoder.griffin_lim import GriffinLim
@@ -34,6 +35,7 @@ PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothin
     "scheduler": {kind.__name__: kind for kind, _ in SOLVERS.values()},
     "vocoder": {"GriffinLim": GriffinLim},
 }
+BATCH = 8  # clips in memory at once
 MAX_PROMPT = 1000  # characters; no encoder reads as many
 MIN_SECONDS = 0.1
 MAX_SECONDS = 30.0  # attention's memory grows with the square of the length
@@ -79,7 +81,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         encoder_id: str | None = None,
     ) -> None:
         super().__init__()
-        if mel is not None and MelSettings(**mel) != MelSettings():
+        if mel is not None and mel != MelSettings().model_dump():
             raise UserError(
                 "the model was trained on another mel spectrogram than this version of clipsonic makes"
             )
@@ -113,7 +115,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
             num_inference_steps: steps of the scheduler; the model's own number unless told.
             audio_length_in_s: seconds of sound, cut to the sample.
             generator: one for all clips in turn, or one a clip, which then does not depend on its batch.
-            on_step: called with the number of steps done.
+            on_step: called with the number of steps done; every batch of 8 clips takes all steps.
 
         Raises:
             UserError: an argument is out of its range.
@@ -128,12 +130,25 @@ class CLIPSonicPipeline(DiffusionPipeline):
         multiple = frame_multiple(self.unet)
         frames = multiple * math.ceil(audio_length_in_s * FRAMES_PER_SECOND / multiple)
         denoise = denoiser(self.unet, self.scheduler.config.num_train_timesteps)
-        x = sample(denoise, self.scheduler, embedding, frames, steps, guidance_scale, generators, on_step)
-        mel = from_model_range(x.float())[:, 0]
         samples = round(audio_length_in_s * SAMPLE_RATE)
-        audio = self.vocoder(mel)[:, :samples]
-        kept = math.ceil(samples / HOP_LENGTH)
-        return CLIPSonicOutput(audios=audio.float().cpu().numpy(), mels=mel[..., :kept].cpu().numpy())
+        audios, mels = [], []
+        for first in range(0, len(embedding), BATCH):
+            part = slice(first, first + BATCH)
+            before = first // BATCH * steps
+            x = sample(
+                denoise,
+                self.scheduler,
+                embedding[part],
+                frames,
+                steps,
+                guidance_scale,
+                generators[part],
+                partial(_count, on_step, before),
+            )
+            mel = from_model_range(x.float())[:, 0]
+            audios.append(self.vocoder(mel)[:, :samples].float().cpu())
+            mels.append(mel[..., : math.ceil(samples / HOP_LENGTH)].cpu())
+        return CLIPSonicOutput(audios=torch.cat(audios).numpy(), mels=torch.cat(mels).numpy())
 
     def check_inputs(
         self,
@@ -151,6 +166,8 @@ class CLIPSonicPipeline(DiffusionPipeline):
         """
         if (prompt is None) == (image is None):
             raise UserError("ask with a text or with a picture, one of the two")
+        if prompt == [] or image == []:
+            raise UserError("the list of texts or pictures is empty")
         for text in [prompt] if isinstance(prompt, str) else prompt or []:
             if not text.strip():
                 raise UserError("the prompt is empty; say what the sound is of")
@@ -196,20 +213,22 @@ class CLIPSonicPipeline(DiffusionPipeline):
             if part not in parts:
                 try:
                     kind = kinds[page[part][1]]
-                    precision = {"unet": {"dtype": dtype}, "scheduler": {}}.get(
-                        part, {"dtype": torch.float32}
+                    weights = {"dtype": dtype if part == "unet" else torch.float32, "use_safetensors": True}
+                    parts[part] = kind.from_pretrained(
+                        folder / part, **({} if part == "scheduler" else weights)
                     )
-                    parts[part] = kind.from_pretrained(folder / part, **precision)
                 except Exception as error:  # torch, diffusers and safetensors each have errors of their own
-                    reason = str(error).splitlines()[0]
+                    reason = first_line(error)
                     raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
-        settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id") if name in page}
+        settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id")}
         pipeline = cls(**parts, **settings)
         pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
         return pipeline
 
     def save(self, folder: Path, half: bool = False) -> None:
         """Saves the model folder, whole or not at all, in place of what was there; `half` for float16 weights."""
+        if folder.exists() and any(folder.iterdir()) and not (folder / "model_index.json").exists():
+            raise UserError(f"{folder} holds something else than a model; name another folder")
         aside = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(aside, ignore_errors=True)
         whole = self
@@ -221,6 +240,10 @@ class CLIPSonicPipeline(DiffusionPipeline):
         aside.rename(folder)
 
 
+def _count(on_step: Callable[[int], None], before: int, step: int) -> None:
+    on_step(before + step)
+
+
 def _one_a_clip(
     generator: torch.Generator | Sequence[torch.Generator] | None, clips: int
 ) -> list[torch.Generator]:
@@ -229,5 +252,6 @@ def _one_a_clip(
         if len(generator) != clips:
             raise UserError(f"{len(generator)} generators for {clips} clips; give one a clip, or one for all")
         return list(generator)
-    seeds = torch.randint(0, 2**62, (clips,), generator=generator)
+    device = generator.device if generator is not None else "cpu"
+    seeds = torch.randint(0, 2**62, (clips,), generator=generator, device=device)
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]

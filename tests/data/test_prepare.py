@@ -40,11 +40,11 @@ def test_a_folder_of_good_and_bad_videos(videos, tmp_path, mini_encoder) -> None
     assert info.clips == 6  # a, b and d é: one each; c: 10 + 10 + 5 s
     assert info.seconds == pytest.approx(37.5, abs=0.5)
     reasons = {
-        "mute.mp4": "no audio track",
-        "silent.mp4": "silent",
-        "short.mp4": "too short",
-        "text.mp4": "unreadable",
-        "empty.mp4": "unreadable",
+        "videos/mute.mp4": "no audio track",
+        "videos/silent.mp4": "silent",
+        "videos/short.mp4": "too short",
+        "videos/text.mp4": "unreadable",
+        "videos/empty.mp4": "unreadable",
     }
     assert set(info.skipped) == set(reasons)
     for video, why in reasons.items():
@@ -55,7 +55,7 @@ def test_what_a_clip_holds(videos, tmp_path, mini_encoder) -> None:
     run(videos, tmp_path / "data", mini_encoder)
     files = content(tmp_path / "data")
     by_source = {json.loads(raw)["source"]: name for name, raw in files.items() if name.endswith(".json")}
-    key = by_source["b.mp4"].removesuffix(".json")
+    key = by_source["videos/b.mp4"].removesuffix(".json")
     wave, rate = soundfile.read(io.BytesIO(files[f"{key}.flac"]))
     assert rate == SAMPLE_RATE
     assert abs(len(wave) / rate - 5) < 0.2

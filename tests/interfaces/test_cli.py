@@ -41,7 +41,7 @@ def test_from_videos_to_sound(clipsonic_command, videos, tiny_model, tmp_path) -
     )
     assert code == 0, said
     assert "6 clips" in said
-    assert "skipped mute.mp4: no audio track" in said
+    assert "skipped videos/mute.mp4: no audio track" in said
     tiny = ["unet.channels=[32]", "unet.blocks=1", "unet.attention_levels=[]", "training.batch_size=2"]
     small = [
         word

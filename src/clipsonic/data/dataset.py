@@ -5,6 +5,7 @@ very examples it would have seen.
 """
 
 import io
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
 from clipsonic.data.shards import ClipEntry, DatasetInfo, finished_shards, read_frames, read_info
@@ -23,7 +24,7 @@ from clipsonic.encoders.base import Encoder
 from clipsonic.encoders.load import load_encoder
 from clipsonic.errors import UserError
 
-CACHE_BYTES = 2 * 2**30  # decoded sound kept in memory by each reader, 16 bit: about 18 hours
+CACHE_BYTES = 2 * 2**30  # decoded sound kept in memory, 16 bit, by all readers together: about 18 hours
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
             return self._waves[number]
         shard, clip = self.clips[number]
         wave: NDArray[np.int16] = soundfile.read(io.BytesIO(_bytes(shard, clip.sound)), dtype="int16")[0]
-        if self._bytes + wave.nbytes <= CACHE_BYTES:
+        reader = get_worker_info()
+        if self._bytes + wave.nbytes <= CACHE_BYTES // (reader.num_workers if reader else 1):
             self._waves[number] = wave
             self._bytes += wave.nbytes
         return wave
@@ -143,8 +145,14 @@ def batches(dataset: ClipDataset, draws: Draws, workers: int = 0) -> Iterator[Ba
         persistent_workers=workers > 0,
         collate_fn=_collate,
         multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_ignore_interrupts if workers else None,
     )
     yield from loader
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C goes to every process of the terminal; only the main one decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _collate(examples: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Batch:

@@ -3,13 +3,13 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from clipsonic.data.readers import Piece, read_all
+from clipsonic.data.readers import MISSING, Piece, read_all
 from clipsonic.data.shards import (
     ClipInfo,
     DatasetInfo,
@@ -46,7 +46,7 @@ def prepare(
     clip_seconds: float = 10.0,
     workers: int | None = None,
     shard_clips: int = 256,
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Prepares videos into `out`, yielding after each; the same call goes on where it was stopped.
 
     A shard holds whole videos, `shard_clips` clips or a little more. What is lost by a kill is one shard's work;
@@ -57,7 +57,10 @@ def prepare(
     """
     info = _open(out, encoder, clip_seconds)
     shards = finished_shards(out)
-    before = {name for _, index in shards for name in [*index.videos, *index.skipped]}
+    before = {name for _, index in shards for name in index.videos}
+    before |= {name for _, index in shards for name, why in index.skipped.items() if why != MISSING}
+    for part in out.glob(".shard-*.part"):  # of a run that was killed
+        part.unlink()
     left = [video for video in videos if video.name not in before]
     state = _State(out, info, shards, shard_clips, total=len(videos), done=len(videos) - len(left))
     try:

@@ -17,6 +17,8 @@ from clipsonic.data.shards import flac
 from clipsonic.data.sources import Video
 from clipsonic.data.video import Unusable, read_clips
 
+MISSING = "no such file"  # the one reason that is looked at again the next time
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -39,8 +41,13 @@ def read_all(
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
-                video = waiting.popleft()
-                running.append((video, pool.submit(_read, video.path, clip_seconds)))
+                try:
+                    running.append((waiting[0], pool.submit(_read, waiting[0].path, clip_seconds)))
+                    waiting.popleft()
+                except BrokenProcessPool:  # since the last look; the running ones tell which video it was
+                    if running:
+                        break
+                    pool = _pool(workers)
             video, future = running.popleft()
             try:
                 pieces = future.result()
@@ -77,20 +84,18 @@ def _read_alone(video: Video, clip_seconds: float) -> list[Piece] | str:
 def _read(path: Path, clip_seconds: float) -> list[Piece] | str:
     """Runs in a reader process."""
     if not path.is_file():
-        return "no such file"
+        return MISSING
+    pieces: list[Piece] = []
     try:
-        return [
-            Piece(
-                clip.start,
-                len(clip.wave) / SAMPLE_RATE,
-                flac(clip.wave),
-                [_jpeg(p) for p in clip.pictures],
-                clip.times,
-            )
-            for clip in read_clips(path, clip_seconds)
-        ]
+        for clip in read_clips(path, clip_seconds):
+            seconds = len(clip.wave) / SAMPLE_RATE
+            pictures = [_jpeg(picture) for picture in clip.pictures]
+            pieces.append(Piece(clip.start, seconds, flac(clip.wave), pictures, clip.times))
     except Unusable as reason:
-        return str(reason)
+        return pieces or str(reason)  # a file that breaks off gives what came before
+    except Exception as error:  # whatever a decoder comes up with, the other videos go on
+        return pieces or f"unreadable: {type(error).__name__}: {error}"
+    return pieces
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -150,7 +150,10 @@ def finished_shards(folder: Path) -> list[tuple[Path, ShardIndex]]:
     for index in sorted(folder.glob("shard-*.index.json")):
         shard = index.with_name(index.name.replace(".index.json", ".tar"))
         if shard.exists():
-            found.append((shard, ShardIndex.model_validate_json(index.read_bytes())))
+            contents = ShardIndex.model_validate_json(index.read_bytes())
+            if contents.clips and shard.stat().st_size < sum(contents.clips[-1].frames):
+                raise UserError(f"{shard} is cut off; copy it again, or remove it and prepare once more")
+            found.append((shard, contents))
     return found
 
 
@@ -177,6 +180,7 @@ def read_info(folder: Path) -> DatasetInfo:
 def summary(info: DatasetInfo, shards: Sequence[tuple[Path, ShardIndex]], complete: bool) -> DatasetInfo:
     """The data set's page, with counts over its shards."""
     clips = [clip.info for _, index in shards for clip in index.clips]
+    used = {video for _, index in shards for video in index.videos}
     splits: dict[str, int] = {}
     labels: dict[str, int] = {}
     for clip in clips:
@@ -191,7 +195,9 @@ def summary(info: DatasetInfo, shards: Sequence[tuple[Path, ShardIndex]], comple
             "splits": splits,
             "labels": labels,
             "shards": {path.name: index.sha256 for path, index in shards},
-            "skipped": {video: why for _, index in shards for video, why in index.skipped.items()},
+            "skipped": {
+                video: why for _, index in shards for video, why in index.skipped.items() if video not in used
+            },
         }
     )
 

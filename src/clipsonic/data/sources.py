@@ -1,8 +1,9 @@
 """Files, folders and CSV lists => the videos to prepare, and what is known of each."""
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipsonic.errors import UserError
@@ -44,10 +45,12 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
         UserError: a source is missing, a CSV lacks its column, or there is no video at all.
     """
     found: dict[str, Video] = {}
+    places: set[Path] = set()
     for source in sources:
         if source.is_dir():
             inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-            videos = [Video(path, path.relative_to(source).as_posix()) for path in inside]
+            name = source.resolve().name
+            videos = [Video(path, f"{name}/{path.relative_to(source).as_posix()}") for path in inside]
         elif source.suffix.lower() == ".csv" and source.exists():
             videos = list(_read_list(source))
         elif source.exists():
@@ -55,8 +58,12 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
         else:
             raise UserError(f"{source} does not exist")
         for video in videos:
-            name = video.name if video.name not in found else str(video.path)
-            found[name] = Video(video.path, name, video.label, video.split, video.licence)
+            if (place := video.path.resolve()) in places:
+                continue
+            places.add(place)
+            name = os.fsencode(video.name).decode("utf-8", "backslashreplace")  # not every file name is text
+            name = name if name not in found else str(place)
+            found[name] = replace(video, name=name)
     if not found:
         raise UserError(
             f"no video found in {', '.join(map(str, sources))} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
@@ -65,11 +72,16 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
 
 
 def _read_list(source: Path) -> Iterator[Video]:
-    with source.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if "path" not in (rows.fieldnames or []):
-            raise UserError(f"{source} needs a column named 'path'; it has {rows.fieldnames}")
-        for row in rows:
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            columns, rows = table.fieldnames or [], list(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{source} is no CSV in UTF-8: {error}") from error
+    if "path" not in columns:
+        raise UserError(f"{source} needs a column named 'path'; it has {', '.join(columns) or 'none'}")
+    for row in rows:
+        if row["path"]:
             yield Video(
                 source.parent / row["path"],
                 row["path"],

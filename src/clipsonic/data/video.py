@@ -50,7 +50,7 @@ def read_clips(path: Path, clip_seconds: float = 10.0) -> Iterator[Clip]:
 
 
 def _read_clips(path: Path, clip_seconds: float) -> Iterator[Clip]:
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             raise Unusable("no audio track")
         if not container.streams.video:
@@ -91,9 +91,14 @@ class _Tape:
 
     def add_sound(self, frame: Any) -> None:
         if self.origin is None:
-            self.origin = float(frame.time or 0.0)
+            self.origin = seconds_of(frame)
         frame.pts = None  # jumps in time stamps do not tear the sound
-        self._keep(self.resampler.resample(frame))
+        try:
+            self._keep(self.resampler.resample(frame))
+        except ValueError:  # rate or layout changed on the way
+            self._keep(self.resampler.resample(None))
+            self.resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+            self._keep(self.resampler.resample(frame))
 
     def _keep(self, frames: list[Any]) -> None:
         for frame in frames:
@@ -102,21 +107,24 @@ class _Tape:
             self.samples += len(piece)
 
     def add_picture(self, frame: Any) -> None:
-        time = float(frame.time or 0.0)
+        time = seconds_of(frame)
         if time < self.next_picture:
             return
         self.next_picture = np.floor(time + 1e-6) + 1
         self.seen = True
         scale = min(1.0, PICTURE_SIDE / max(1, min(frame.width, frame.height)))
         size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-        self.pictures.append((time, frame.to_image(width=size[0], height=size[1])))
+        picture = frame.to_image(width=size[0], height=size[1])
+        if frame.rotation:  # a phone held upright
+            picture = picture.rotate(frame.rotation, expand=True)
+        self.pictures.append((time, picture))
 
     def finished(self) -> Iterator[Clip]:
         """Clips whose sound is complete and whose pictures have all gone by."""
-        while self.samples >= self.clip_samples and self.pictures:
+        while self.samples >= self.clip_samples:
             end = (self.origin or 0.0) + (self.cut + self.clip_samples) / SAMPLE_RATE
             late = self.samples >= 2 * self.clip_samples  # the picture track has fallen behind or ended
-            if self.pictures[-1][0] < end and not late:
+            if not late and (not self.pictures or self.pictures[-1][0] < end):
                 return
             yield from self._take(self.clip_samples)
 
@@ -135,8 +143,10 @@ class _Tape:
         begin = (self.origin or 0.0) + start
         self.cut += samples
         end = begin + samples / SAMPLE_RATE
-        inside = [(max(0.0, time - begin), picture) for time, picture in self.pictures if time < end]
-        # A frame shown before the clip begins may still be on screen; later frames wait for their clip.
+        # Of the frames before the clip begins, the last is still on screen; later frames wait for their clip.
+        before = [picture for time, picture in self.pictures if time < begin][-1:]
+        inside = [(time - begin, picture) for time, picture in self.pictures if begin <= time < end]
+        inside = [(0.0, picture) for picture in before] + inside
         self.pictures = [(time, picture) for time, picture in self.pictures if time >= end]
         wave = np.clip(np.nan_to_num(wave), -1.0, 1.0)
         if np.sqrt(np.mean(np.square(wave, dtype=np.float64))) < SILENCE:
@@ -156,3 +166,12 @@ class _Tape:
                 f"too short: {self.samples / SAMPLE_RATE:.2f} s of sound, {CROP_SAMPLES / SAMPLE_RATE} needed"
             )
         return "no picture while there is sound"
+
+
+def seconds_of(frame: Any) -> float:
+    """When a decoded frame is shown; some containers give only the time at which it is decoded."""
+    if frame.time is not None:
+        return float(frame.time)
+    if frame.dts is not None and frame.time_base is not None:
+        return float(frame.dts * frame.time_base)
+    return 0.0

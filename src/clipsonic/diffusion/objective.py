@@ -137,7 +137,7 @@ class Objective:
 
 def at(values: Float64[Tensor, "t"], t: Int[Tensor, "b"], like: Float[Tensor, "b *shape"]) -> Tensor:
     """A coefficient at each example's time, shaped to multiply `like`."""
-    return values.to(like.device)[t].to(like.dtype).view(-1, *[1] * (like.dim() - 1))
+    return values.to(like.dtype).to(like.device)[t].view(-1, *[1] * (like.dim() - 1))
 
 
 def normal_kl(p: Posterior, q: Posterior) -> Tensor:

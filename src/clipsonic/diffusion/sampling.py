@@ -26,8 +26,11 @@ SOLVERS = {  # name: (scheduler, settings that differ from its defaults)
 }
 
 
-def solver(name: str, trained: Any) -> Any:
+def solver(name: str, trained: Any, learned_variance: bool = False) -> Any:
     """A sampler by name for a model trained with the noise process `trained` (any diffusers scheduler).
+
+    All clamp their estimates of the clean mel to [-1, 1]: under the cosine schedule almost nothing is signal at
+    first, and a small error in the noise is a huge one in the mel.
 
     Raises:
         UserError: there is no such solver.
@@ -41,10 +44,12 @@ def solver(name: str, trained: Any) -> Any:
         "prediction_type": trained.config.prediction_type,
     }
     if kind is DDPMScheduler:
-        process["variance_type"] = trained.config.get("variance_type") or "fixed_small"
+        process["variance_type"] = "learned_range" if learned_variance else "fixed_small"
         process["timestep_spacing"] = "linspace"
     if kind in (DDPMScheduler, DDIMScheduler):
         process["clip_sample"] = True
+    else:  # with a largest value of 1, dynamic thresholding is the same clamp
+        process |= {"thresholding": True, "sample_max_value": 1.0}
     return kind(**process, **settings)
 
 
@@ -84,14 +89,16 @@ def sample(
         denoise: (noisy mel, times, embeddings) => prediction.
         scheduler: any diffusers scheduler made for the model's noise process.
         w: guidance scale.
-        generators: one a clip, on the CPU; a clip depends on its own generator alone, not on its batch.
+        generators: one a clip; a clip depends on its own generator alone, not on its batch.
         on_step: called with the number of steps done.
     """
     scheduler.set_timesteps(steps)
     device = embedding.device
     shape = (1, 1, N_MELS, frames)
-    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
-    x = noise.to(device) * scheduler.init_noise_sigma
+    noise = torch.cat(
+        [torch.randn(shape, generator=each, device=each.device).to(device) for each in generators]
+    )
+    x = noise * scheduler.init_noise_sigma
     learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
     extra = (
         {"generator": list(generators)} if "generator" in inspect.signature(scheduler.step).parameters else {}

@@ -50,3 +50,11 @@ def fingerprint(parameters: Iterable[tuple[str, Tensor]]) -> str:
         head = weight.detach().flatten()[:1024].to("cpu", torch.float32)
         digest.update(head.contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """A picture of any mode => RGB; transparent parts become white, as on paper."""
+    if image.has_transparency_data:
+        coloured = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
+    return image.convert("RGB")

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipsonic.encoders.base import Encoder, fingerprint
-from clipsonic.errors import UserError
+from clipsonic.encoders.base import Encoder, fingerprint, on_white
+from clipsonic.errors import UserError, first_line
 
 BATCH = 64  # pictures or texts in memory at once
 
@@ -40,13 +40,12 @@ class CLIPEncoder(Encoder):
         from transformers import AutoModel, AutoTokenizer, CLIPImageProcessorPil
 
         try:
-            model = AutoModel.from_pretrained(self.name, revision=self.revision)
+            model = AutoModel.from_pretrained(self.name, revision=self.revision, use_safetensors=True)
             tokenizer = AutoTokenizer.from_pretrained(self.name, revision=self.revision)
             processor = CLIPImageProcessorPil.from_pretrained(self.name, revision=self.revision)
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
             raise UserError(
-                f"encoder {self.name} cannot be loaded ({reason}); "
+                f"encoder {self.name} cannot be loaded ({first_line(error)}); "
                 "download it once with network, or name a local folder that holds it"
             ) from error
         return model.eval().requires_grad_(False), tokenizer, processor
@@ -68,7 +67,7 @@ class CLIPEncoder(Encoder):
         device = self.device_marker.device
         rows = [torch.zeros(0, self.embedding_dim, device=device)]
         for start in range(0, len(images), BATCH):
-            batch = [image.convert("RGB") for image in images[start : start + BATCH]]
+            batch = [on_white(image) for image in images[start : start + BATCH]]
             pixels = processor(batch, return_tensors="pt")["pixel_values"].to(device)
             rows.append(model.to(device).get_image_features(pixel_values=pixels).pooler_output)
         return normalize(torch.cat(rows), dim=-1)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from clipsonic.encoders.base import on_white
 from clipsonic.errors import UserError
 
 FEATURES = 1280
@@ -148,13 +149,7 @@ def load_efficientnet() -> EfficientNetLite0:
 
 
 def preprocess(image: Image.Image) -> Float[Tensor, "3 224 224"]:
-    """A picture of any size and mode => pixels (x - 127) / 128.
-
-    Transparent parts become white, as on paper.
-    """
-    if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
-    image = image.convert("RGB").resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    pixels = torch.from_numpy(np.array(image, dtype=np.float32)).permute(2, 0, 1)
+    """A picture of any size and mode => pixels (x - 127) / 128."""
+    small = on_white(image).resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    pixels = torch.from_numpy(np.array(small, dtype=np.float32)).permute(2, 0, 1)
     return (pixels - 127) / 128

@@ -44,23 +44,29 @@ def run(
     output = output or Path(f"{file_name(prompt or Path(image or '').stem)}.wav")
     check_output(output)
     picture = open_picture(image) if image is not None else None
+    paths = [
+        output if number == 1 else output.with_stem(f"{output.stem}-{clip + 1}") for clip in range(number)
+    ]
+    if image is not None and image.resolve() in [path.with_suffix(".png").resolve() for path in paths]:
+        raise UserError(f"the spectrogram would be written over {image}; name another file with -o")
     first = secrets.randbelow(2**31) if seed is None else seed
 
     import torch
 
     from clipsonic.diffusion.sampling import solver
     from clipsonic.model_folder import resolve
-    from clipsonic.pipeline import CLIPSonicPipeline
+    from clipsonic.pipeline import BATCH, CLIPSonicPipeline
 
     check_device(device)
     pipeline = CLIPSonicPipeline.from_pretrained(model).to(device)
     if scheduler is not None:
-        pipeline.scheduler = solver(scheduler, pipeline.scheduler)
+        learned = pipeline.unet.config.out_channels > pipeline.unet.config.in_channels
+        pipeline.scheduler = solver(scheduler, pipeline.scheduler, learned)
     pipeline.check_inputs(prompt, picture, guidance_scale, steps, seconds, number)
     taken = pipeline.config.sampling_steps if steps is None else steps
     seeds = [first + clip for clip in range(number)]
     with bar("steps") as progress:
-        task = progress.add_task("generating", total=taken, note="")
+        task = progress.add_task("generating", total=taken * -(-number // BATCH), note="")
         result = pipeline(
             prompt,
             picture,
@@ -78,8 +84,7 @@ def run(
         "scheduler": type(pipeline.scheduler).__name__,
         "seconds": seconds,
     }
-    for clip, each in enumerate(seeds):
-        path = output if number == 1 else output.with_stem(f"{output.stem}-{clip + 1}")
+    for clip, (path, each) in enumerate(zip(paths, seeds, strict=True)):
         write_clip(path, result.audios[clip], result.mels[clip], page | {"seed": each})
         console.print(
             f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}"

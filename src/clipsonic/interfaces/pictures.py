@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageOps
 
 from clipsonic.config import FRAMES_PER_SECOND, LOG_MEL_FLOOR, LOG_MEL_TOP, SAMPLE_RATE
 from clipsonic.errors import UserError
 
 
 def open_picture(path: Path) -> Image.Image:
-    """An image file => RGB.
+    """An image file => the picture, upright; its transparency is the encoder's to treat.
 
     Raises:
         UserError: it is missing, empty, cut off, no picture, or unreasonably large.
@@ -25,7 +25,8 @@ def open_picture(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return image.convert("RGB")
+                image.load()
+                return ImageOps.exif_transpose(image)
     except (
         OSError,
         SyntaxError,
@@ -59,7 +60,8 @@ def save_mel(path: Path, mel: Float[np.ndarray, "mels frames"], title: str) -> N
     )
     hertz = [125, 500, 1000, 2000, 4000, 8000]
     axes.set_yticks([band_of(f, len(mel)) for f in hertz], [str(f) for f in hertz])
-    axes.set(title=title, xlabel="seconds", ylabel="Hz")
+    axes.set(xlabel="seconds", ylabel="Hz")
+    axes.set_title(title if len(title) <= 80 else f"{title[:79]}…", parse_math=False)
     figure.colorbar(picture, ax=axes, label="dB")
     figure.savefig(path, format="png")
 

@@ -1,6 +1,7 @@
 """`clipsonic prepare`: which encoder, the progress, what was skipped."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 from clipsonic.data.prepare import prepare
@@ -20,15 +21,15 @@ def run(sources: list[Path], out: Path, encoder_name: str, clip_seconds: float, 
     videos = find_videos(sources)
     encoder = choose_encoder(encoder_name)
     began, seconds_before = time.monotonic(), None
-    done = None
     with bar("videos") as progress:
         task = progress.add_task("preparing", total=len(videos), note="")
-        for done in prepare(videos, out, encoder, clip_seconds, workers):
-            if seconds_before is None:
-                seconds_before = done.seconds
-            pace = (done.seconds - seconds_before) / (time.monotonic() - began)
-            note = f"{done.clips} clips, {done.skipped} skipped, {pace:.0f} x real time"
-            progress.update(task, completed=done.done, note=note)
+        with closing(prepare(videos, out, encoder, clip_seconds, workers)) as work:
+            for done in work:
+                if seconds_before is None:
+                    seconds_before = done.seconds
+                pace = (done.seconds - seconds_before) / (time.monotonic() - began)
+                note = f"{done.clips} clips, {done.skipped} skipped, {pace:.0f} x real time"
+                progress.update(task, completed=done.done, note=note)
         progress.update(task, completed=len(videos))
     info = read_info(out)
     console.print(

@@ -16,7 +16,6 @@ from clipsonic.data.dataset import Batch, ClipDataset, Draws, batches, encoder_o
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.sampling import solver
 from clipsonic.diffusion.unet import build_unet, predict
-from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.training.recipe import Recipe
@@ -38,6 +37,7 @@ class SpectrogramRecipe(Recipe):
         self.training = settings.training
         self.data = data
         self.clips = ClipDataset(data, TRAINING_SPLITS, settings.quiet_crop_db)
+        self.encoder = encoder_of(data)  # now, so that a missing one is not found out at the first checkpoint
         self.process = noise_process(settings.diffusion)
         self.objective = Objective(self.process)
         torch.manual_seed(settings.training.seed)
@@ -108,17 +108,13 @@ class SpectrogramRecipe(Recipe):
             errors.append(parts["mse"])
         return torch.cat(errors).mean().item()
 
-    @cached_property
-    def _encoder(self) -> Encoder:
-        return encoder_of(self.data)
-
     def export(self, folder: Path) -> None:
         """Saves the whole system as a model folder, with the encoder that made the data."""
         diffusion = self.settings.diffusion
         pipeline = CLIPSonicPipeline(
-            encoder=self._encoder,
+            encoder=self.encoder,
             unet=self.unet,
-            scheduler=solver(diffusion.sampler, self.process),
+            scheduler=solver(diffusion.sampler, self.process, diffusion.learned_variance),
             vocoder=GriffinLim(),
             sampling_steps=diffusion.sampling_steps,
         )
