@@ -73,6 +73,7 @@ def test_half_weights(tiny_pipeline, tmp_path) -> None:
         ({"prompt": " \n"}, "empty"),
         ({"prompt": "dog " * 10_000}, "characters"),
         ({}, "one of the two"),
+        ({"prompt": []}, "list of texts or pictures is empty"),
         ({"prompt": "dog", "image": Image.new("RGB", (8, 8))}, "one of the two"),
         ({"prompt": "dog", "guidance_scale": -1.0}, "guidance scale"),
         ({"prompt": "dog", "guidance_scale": float("nan")}, "guidance scale"),
@@ -87,6 +88,30 @@ def test_half_weights(tiny_pipeline, tmp_path) -> None:
 def test_bad_arguments_are_refused(tiny_pipeline, settings, said) -> None:
     with pytest.raises(UserError, match=said):
         tiny_pipeline(**settings)
+
+
+def test_many_clips_go_through_in_batches(tiny_pipeline) -> None:
+    steps: list[int] = []
+    out = tiny_pipeline(
+        "rain",
+        num_waveforms_per_prompt=11,
+        generator=seeds(*range(11)),
+        num_inference_steps=2,
+        audio_length_in_s=0.5,
+        on_step=steps.append,
+    )
+    assert out.audios.shape == (11, 8000)
+    assert steps == [1, 2, 3, 4]
+    tenth = tiny_pipeline("rain", generator=seeds(9), num_inference_steps=2, audio_length_in_s=0.5)
+    np.testing.assert_allclose(tenth.mels[0], out.mels[9], atol=2e-3)
+
+
+def test_save_spares_other_folders(tiny_pipeline, tmp_path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a.txt").write_text("dear")
+    with pytest.raises(UserError, match="something else"):
+        tiny_pipeline.save(tmp_path / "letters")
+    assert (tmp_path / "letters" / "a.txt").read_text() == "dear"
 
 
 def copy(model: Path, to: Path) -> Path:

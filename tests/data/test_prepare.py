@@ -152,3 +152,32 @@ def test_shortest_clip_is_one_crop(tmp_path, mini_encoder) -> None:
     write_video(tmp_path / "videos" / "a.mp4", tone(CROP_SAMPLES / SAMPLE_RATE + 0.1), seconds=3)
     run(tmp_path / "videos", tmp_path / "data", mini_encoder)
     assert read_info(tmp_path / "data").clips == 1
+
+
+def test_a_missing_file_is_looked_for_again(tmp_path, mini_encoder) -> None:
+    (tmp_path / "list.csv").write_text("path\nlate.mp4\n")
+    source = find_videos([tmp_path / "list.csv"])
+    list(prepare(source, tmp_path / "data", mini_encoder, workers=1))
+    assert read_info(tmp_path / "data").skipped == {"late.mp4": "no such file"}
+    write_video(tmp_path / "late.mp4", tone(3.0), seconds=3)
+    list(prepare(source, tmp_path / "data", mini_encoder, workers=1))
+    info = read_info(tmp_path / "data")
+    assert (info.clips, info.skipped) == (1, {})
+
+
+def test_each_file_once_and_odd_lists(videos, tmp_path) -> None:
+    assert len(find_videos([videos, videos / "a.mp4", videos])) == 9
+    (tmp_path / "latin.csv").write_bytes("path,label\na.mp4,caf\xe9\n".encode("latin-1"))
+    with pytest.raises(UserError, match="no CSV in UTF-8"):
+        find_videos([tmp_path / "latin.csv"])
+    (tmp_path / "other.csv").write_text("file\na.mp4\n")
+    with pytest.raises(UserError, match="column named 'path'; it has file"):
+        find_videos([tmp_path / "other.csv"])
+
+
+def test_a_cut_off_shard_is_refused(videos, tmp_path, mini_encoder) -> None:
+    run(videos / "deep", tmp_path / "data", mini_encoder)
+    shard = tmp_path / "data" / "shard-000000.tar"
+    shard.write_bytes(shard.read_bytes()[:5000])
+    with pytest.raises(UserError, match="cut off"):
+        finished_shards(tmp_path / "data")

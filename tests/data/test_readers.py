@@ -1,4 +1,5 @@
 import os
+import time
 
 from clipsonic.data.readers import read_all
 from clipsonic.data.sources import Video
@@ -21,3 +22,15 @@ def test_a_video_that_kills_its_reader_costs_only_itself(tmp_path) -> None:
     assert "crashed" in found["bomb"]
     for name in "abc":
         assert len(found[name]) == 1, found[name]
+
+
+def test_a_reader_killed_while_the_others_wait(tmp_path) -> None:
+    """The usual timing: the pool breaks while earlier clips are being encoded, and is asked for more."""
+    good = write_video(tmp_path / "good.mp4", tone(3.0), seconds=3)
+    videos = [Video(Bomb() if number == 2 else good, str(number)) for number in range(8)]  # type: ignore[arg-type]
+    found = {}
+    for video, pieces in read_all(videos, 10.0, workers=1):
+        found[video.name] = pieces
+        time.sleep(1.0)
+    assert [name for name, pieces in found.items() if isinstance(pieces, str)] == ["2"]
+    assert list(found) == [str(number) for number in range(8)]

@@ -42,6 +42,22 @@ def test_a_perfect_denoiser_gives_the_data(name, steps, preset) -> None:
     torch.testing.assert_close(found, X0, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("name", list(SOLVERS))
+@pytest.mark.parametrize("preset", list(SPECTROGRAM_PRESETS))
+def test_a_slightly_wrong_denoiser_stays_near_the_data(name, preset) -> None:
+    """Where almost all is noise, a small error in it is a huge one in the mel: that must be clamped."""
+    process = noise_process(SPECTROGRAM_PRESETS[preset].diffusion)
+    right = perfect(Objective(process), X0)
+    random = torch.Generator().manual_seed(9)
+
+    def denoise(x, t, embedding):
+        output, variance = right(x, t, embedding)
+        return Prediction(output + 0.01 * torch.randn(output.shape, generator=random), variance)
+
+    found = sample(denoise, solver(name, process), torch.zeros(2, 4), 16, 30, 1.0, seeds(1, 2))
+    assert (found - X0).abs().mean() < 0.02
+
+
 def test_the_papers_steps_are_strides_of_4_and_5() -> None:
     process = noise_process(DiffusionSettings())
     process.set_timesteps(1000)

@@ -167,6 +167,30 @@ def test_a_model_with_a_missing_file_or_another_mel(clipsonic_command, tiny_mode
     assert not (tmp_path / "a.wav").exists()
 
 
+def test_the_picture_asked_with_is_not_written_over(clipsonic_command, tiny_model, tmp_path) -> None:
+    Image.new("RGB", (50, 40), "green").save(tmp_path / "green.png")
+    before = (tmp_path / "green.png").read_bytes()
+    words = (
+        "generate",
+        "--image",
+        tmp_path / "green.png",
+        "--model",
+        tiny_model,
+        "-o",
+        tmp_path / "green.wav",
+    )
+    code, said = clipsonic_command(*words)
+    assert (code, "would be written over" in said) == (2, True)
+    assert (tmp_path / "green.png").read_bytes() == before
+
+
+def test_any_text_can_be_a_title(clipsonic_command, tiny_model, tmp_path) -> None:
+    code, said = clipsonic_command(
+        "generate", r"a $\foo_{ sound " * 20, "--model", tiny_model, "-o", tmp_path / "a.wav", "--steps", "1"
+    )
+    assert code == 0, said
+
+
 def test_debug_shows_where(clipsonic_command, tiny_model, tmp_path) -> None:
     from clipsonic.errors import UserError
 

@@ -59,8 +59,8 @@ def test_resuming_gives_the_same_weights(data, tmp_path, tiny_settings) -> None:
 def test_other_settings_or_data_are_refused(data, tmp_path, tiny_settings) -> None:
     out = tmp_path / "run"
     list(train(SpectrogramRecipe(changed(tiny_settings, steps=1), data), out))
-    with pytest.raises(UserError, match=r"training\.learning_rate \(0\.0003, not 0\.1\)"):
-        next(train(SpectrogramRecipe(changed(tiny_settings, learning_rate=0.1), data), out))
+    with pytest.raises(UserError, match=r"training\.weight_decay \(0\.01, not 0\.1\)"):
+        next(train(SpectrogramRecipe(changed(tiny_settings, weight_decay=0.1), data), out))
     page = json.loads((out / "settings.json").read_bytes())
     page["data"] = "other"
     (out / "settings.json").write_text(json.dumps(page))
