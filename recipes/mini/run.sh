@@ -11,3 +11,8 @@ python "$here/encoder.py" --work "$work" --out "$work/encoder"
 clipsonic prepare "$work/videos.csv" --encoder "$work/encoder" --out "$work/data"
 clipsonic train spectrogram --preset mini --data "$work/data" --out "$work/run"
 python "$here/judge.py" --data "$work/data" --model "$work/run/model" --pictures "$work/pictures.jsonl"
+
+# Ship it: the model, with the encoder as its recipe stored it (half precision, the same id).
+shipped="$here/../../src/clipsonic/weights/mini"
+mkdir -p "$shipped" && cp -r "$work/run/model/." "$shipped/"
+cp "$work/encoder/config.json" "$work/encoder/diffusion_pytorch_model.safetensors" "$shipped/encoder/"
