@@ -86,9 +86,8 @@ def run(
     }
     for clip, (path, each) in enumerate(zip(paths, seeds, strict=True)):
         write_clip(path, result.audios[clip], result.mels[clip], page | {"seed": each})
-        console.print(
-            f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}"
-        )
+        names = f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}"
+        console.print(names, markup=False, soft_wrap=True)
 
 
 def check_device(name: str) -> None:
