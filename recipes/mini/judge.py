@@ -39,15 +39,6 @@ def mels_of(data: ClipDataset) -> list[Tensor]:
     return [to_model_range(log_mel(wave[None]))[0] for wave in waves]
 
 
-def crops(mels: list[Tensor], random: np.random.Generator) -> Tensor:
-    """One random crop a mel, shifted in level, so that loudness tells the judge nothing."""
-    cut = []
-    for mel in mels:
-        start = random.integers(mel.shape[1] - CROP_FRAMES + 1)
-        cut.append((mel[:, start : start + CROP_FRAMES] + random.uniform(-0.15, 0.15)).clamp(min=-1))
-    return torch.stack(cut)[:, None]
-
-
 def train_judge(data: ClipDataset, labels: list[str], steps: int) -> nn.Module:
     torch.manual_seed(0)
     random = np.random.default_rng(0)
@@ -67,6 +58,7 @@ def train_judge(data: ClipDataset, labels: list[str], steps: int) -> nn.Module:
             start = random.choice(starts[number])
             batch.append(waves[number][start : start + CROP_SAMPLES].astype(np.float32) / 32768)
         mel = to_model_range(log_mel(torch.from_numpy(np.stack(batch))))[:, None]
+        # Shifted in level, so that loudness tells the judge nothing.
         mel = (mel + torch.from_numpy(random.uniform(-0.2, 0.2, (32, 1, 1, 1))).float()).clamp(min=-1)
         loss = nn.functional.cross_entropy(judge(mel), torch.from_numpy(truth), label_smoothing=0.1)
         loss.backward()

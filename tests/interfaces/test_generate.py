@@ -170,16 +170,8 @@ def test_a_model_with_a_missing_file_or_another_mel(clipsonic_command, tiny_mode
 def test_the_picture_asked_with_is_not_written_over(clipsonic_command, tiny_model, tmp_path) -> None:
     Image.new("RGB", (50, 40), "green").save(tmp_path / "green.png")
     before = (tmp_path / "green.png").read_bytes()
-    words = (
-        "generate",
-        "--image",
-        tmp_path / "green.png",
-        "--model",
-        tiny_model,
-        "-o",
-        tmp_path / "green.wav",
-    )
-    code, said = clipsonic_command(*words)
+    query = ("--image", tmp_path / "green.png", "--model", tiny_model)
+    code, said = clipsonic_command("generate", *query, "-o", tmp_path / "green.wav")
     assert (code, "would be written over" in said) == (2, True)
     assert (tmp_path / "green.png").read_bytes() == before
 

@@ -65,7 +65,7 @@ def generate(
     scheduler: Annotated[
         str | None, typer.Option(help="ddpm, ddim, dpm++ or unipc; the model's own unless told.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Length of the sound.")] = 4.096,
+    seconds: Annotated[float, typer.Option(help="Length of the sound, 0.1 to 30.")] = 4.096,
     seed: Annotated[
         int | None, typer.Option(help="The same seed gives the same sound; drawn unless told.")
     ] = None,
