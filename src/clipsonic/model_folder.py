@@ -34,6 +34,30 @@ def resolve(model: str) -> Path:
         ) from error
 
 
+def hub_file(source: str, file: str, revision: str | None = None) -> Path:
+    """One file of a published model, from a local folder or the hub (its cache first) => where it is.
+
+    Raises:
+        UserError: it is in neither, with the place to put it.
+    """
+    if Path(source).is_dir():
+        path = Path(source) / file
+        if not path.is_file():
+            raise UserError(f"the folder {source} lacks {file}; place it there as it was published")
+        return path
+    if not is_hub_id(source):
+        raise UserError(f"no folder {source}, and no hub id: those are owner/name")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(source, file, revision=revision))
+    except Exception as error:  # the hub's client has a family of its own
+        raise UserError(
+            f"{file} of {source} is not here, and the hub does not give it ({first_line(error)}); "
+            f"place the published file in a folder of yours and name that folder instead of {source}"
+        ) from error
+
+
 def is_hub_id(name: str) -> bool:
     """`owner/name`, with no folder `owner` here: the only words that make clipsonic ask the network."""
     owner, _, rest = name.partition("/")

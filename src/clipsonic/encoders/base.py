@@ -1,9 +1,10 @@
-"""What every frozen encoder is: pictures and words => unit vectors of one space."""
+"""What every frozen encoder is: pictures or sounds, and words => unit vectors of one space."""
 
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from jaxtyping import Float
@@ -11,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 
-class Encoder(ModelMixin, ConfigMixin, ABC):
-    """A frozen language-vision encoder, saved and loaded as a component of a diffusers pipeline.
+class TextEncoder(ModelMixin, ConfigMixin, ABC):
+    """What all frozen encoders share; saved and loaded as a component of a diffusers pipeline.
 
-    Rows of both methods have norm 1. `id` names the encoder and its weights: data sets and models record it, and
-    embeddings of encoders with different ids are never mixed.
+    Rows of every `encode_` method have norm 1. `id` names the encoder and its weights: data sets and models record
+    it, and embeddings of encoders with different ids are never mixed.
     """
 
     config_name = "config.json"
@@ -31,12 +32,26 @@ class Encoder(ModelMixin, ConfigMixin, ABC):
         """Length D of an embedding."""
 
     @abstractmethod
+    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
+        """Texts => unit embeddings."""
+
+
+class Encoder(TextEncoder):
+    """A language-vision encoder: pictures and words in one space."""
+
+    @abstractmethod
     def encode_image(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
         """RGB pictures of any size => unit embeddings."""
 
+
+class AudioEncoder(TextEncoder):
+    """A language-audio encoder: sounds and words in one space."""
+
     @abstractmethod
-    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
-        """Texts => unit embeddings."""
+    def encode_audio(
+        self, waves: Sequence[Float[np.ndarray, "samples"]], sample_rate: int
+    ) -> Float[Tensor, "b d"]:
+        """Mono waves in [-1, 1], each of its own length => unit embeddings; a row depends on its wave alone."""
 
 
 def fingerprint(parameters: Iterable[tuple[str, Tensor]]) -> str:

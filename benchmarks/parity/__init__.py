@@ -1,0 +1,1 @@
+"""Our parts beside their authors' code, on the same random weights and inputs."""
