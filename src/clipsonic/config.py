@@ -1,9 +1,9 @@
 """Every fixed number of the system: the sound and its mel spectrogram, and the settings of a training run."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SAMPLE_RATE = 16_000  # Hz, mono
 N_FFT = 2048  # samples in a spectrum's window
@@ -121,5 +121,60 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
         condition_noise=1.5,
         quiet_crop_db=-20.0,
         weights="float16",
+    ),
+}
+
+
+class BigVGANSettings(Frozen):
+    """Shape of a BigVGAN generator, and the mel spectrogram it turns into sound."""
+
+    sample_rate: int = Field(SAMPLE_RATE, gt=0)
+    n_fft: int = Field(N_FFT, gt=0)
+    n_mels: int = Field(N_MELS, gt=0)
+    lowest: float = Field(0.0, ge=0)  # Hz, where the mel bands begin
+    highest: float = Field(SAMPLE_RATE / 2, gt=0)  # Hz, where they end
+    channels: int = Field(1536, gt=0)  # of the first layer; each upsampling halves them
+    upsample_rates: tuple[Annotated[int, Field(gt=0)], ...] = (8, 4, 2, 2, 2, 2)  # their product is the hop
+    upsample_kernels: tuple[Annotated[int, Field(gt=0)], ...] = (16, 8, 4, 4, 4, 4)
+    block_kernels: tuple[Annotated[int, Field(gt=0)], ...] = (
+        3,
+        7,
+        11,
+    )  # one residual block each, at every rate
+    block_dilations: tuple[tuple[Annotated[int, Field(gt=0)], ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    activation: Literal["snake", "snakebeta"] = "snakebeta"
+    log_scale: bool = True  # the activation's parameters are stored as logarithms
+    final_bias: bool = True
+    final_tanh: bool = True  # else the wave is clipped to [-1, 1]
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return math.prod(self.upsample_rates)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.upsample_rates) != len(self.upsample_kernels):
+            raise ValueError("upsample_rates and upsample_kernels are of different length")
+        if len(self.block_kernels) != len(self.block_dilations):
+            raise ValueError("block_kernels and block_dilations are of different length")
+        if any(
+            kernel < rate or (kernel - rate) % 2
+            for rate, kernel in zip(self.upsample_rates, self.upsample_kernels, strict=True)
+        ):
+            raise ValueError("an upsampling kernel is its rate and an even number more")
+        if any(kernel % 2 == 0 for kernel in self.block_kernels):
+            raise ValueError("block_kernels are odd")
+        if self.channels % 2 ** len(self.upsample_rates):
+            raise ValueError("channels cannot be halved at every rate")
+        return self
+
+
+BIGVGAN_PRESETS: dict[str, BigVGANSettings] = {
+    # The paper's: 121 M parameters.
+    "paper-large": BigVGANSettings(),
+    # Its smaller one: 14 M parameters.
+    "paper-base": BigVGANSettings(
+        channels=512, upsample_rates=(8, 8, 2, 2, 2), upsample_kernels=(16, 16, 4, 4, 4)
     ),
 }

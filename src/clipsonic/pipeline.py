@@ -19,21 +19,22 @@ from PIL import Image
 from torch import Tensor
 
 from clipsonic.audio import from_model_range
-from clipsonic.config import CLIP_SECONDS, FRAMES_PER_SECOND, HOP_LENGTH, SAMPLE_RATE, MelSettings
-from clipsonic.diffusion.sampling import SOLVERS, denoiser, sample
+from clipsonic.config import CLIP_SECONDS, FRAMES_PER_SECOND, HOP_LENGTH, N_MELS, SAMPLE_RATE, MelSettings
+from clipsonic.diffusion.sampling import SOLVERS, denoiser, guided, sample
 from clipsonic.diffusion.unet import MelUNet, frame_multiple
 from clipsonic.encoders.base import Encoder
 from clipsonic.encoders.load import KINDS
 from clipsonic.errors import UserError, first_line
 from clipsonic.model_folder import check_folder, resolve
-from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.base import Vocoder, check_mel
+from clipsonic.vocoder.bigvgan import BigVGAN
 from clipsonic.vocoder.griffin_lim import GriffinLim
 
 PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothing else
     "encoder": dict(KINDS),
     "unet": {"MelUNet": MelUNet},
     "scheduler": {kind.__name__: kind for kind, _ in SOLVERS.values()},
-    "vocoder": {"GriffinLim": GriffinLim},
+    "vocoder": {"GriffinLim": GriffinLim, "BigVGAN": BigVGAN},
 }
 BATCH = 8  # clips in memory at once
 MAX_PROMPT = 1000  # characters; no encoder reads as many
@@ -85,6 +86,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
             raise UserError(
                 "the model was trained on another mel spectrogram than this version of clipsonic makes"
             )
+        check_mel(vocoder)
         if encoder_id is not None and encoder_id != encoder.id:
             raise UserError(
                 f"the model was trained with encoder {encoder_id}, and cannot be asked with {encoder.id}"
@@ -136,13 +138,12 @@ class CLIPSonicPipeline(DiffusionPipeline):
             part = slice(first, first + BATCH)
             before = first // BATCH * steps
             x = sample(
-                denoise,
+                guided(denoise, embedding[part], guidance_scale),
                 self.scheduler,
-                embedding[part],
-                frames,
+                (1, N_MELS, frames),
                 steps,
-                guidance_scale,
                 generators[part],
+                embedding.device,
                 partial(_count, on_step, before),
             )
             mel = from_model_range(x.float())[:, 0]

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from clipsonic.config import DiffusionSettings
 from clipsonic.diffusion.objective import Objective, discretised_log_likelihood, noise_process
-from clipsonic.diffusion.unet import Prediction
+from clipsonic.diffusion.prediction import Prediction
 
 PAPER = DiffusionSettings()
 T = PAPER.timesteps

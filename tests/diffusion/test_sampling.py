@@ -7,8 +7,9 @@ from diffusers.models.attention_processor import Attention
 
 from clipsonic.config import SPECTROGRAM_PRESETS, DiffusionSettings
 from clipsonic.diffusion.objective import Objective, noise_process
+from clipsonic.diffusion.prediction import Prediction
 from clipsonic.diffusion.sampling import SOLVERS, denoiser, guided, sample, solver
-from clipsonic.diffusion.unet import Prediction, build_unet, frame_multiple, predict
+from clipsonic.diffusion.unet import build_unet, frame_multiple, predict
 from clipsonic.errors import UserError
 
 X0 = torch.rand(2, 1, 64, 16, generator=torch.Generator().manual_seed(0)) * 1.8 - 0.9
@@ -21,7 +22,7 @@ def seeds(*numbers: int) -> list[torch.Generator]:
 def perfect(objective: Objective, x0: torch.Tensor):
     """A denoiser that knows the answer."""
 
-    def denoise(x, t, embedding):
+    def denoise(x, t, embedding=None):
         clean = x0.repeat(len(x) // len(x0), 1, 1, 1)
         a = objective.alpha_bar[t].view(-1, 1, 1, 1)
         noise = ((x.double() - a.sqrt() * clean) / (1 - a).sqrt()).float()
@@ -37,7 +38,8 @@ def perfect(objective: Objective, x0: torch.Tensor):
 def test_a_perfect_denoiser_gives_the_data(name, steps, preset) -> None:
     process = noise_process(SPECTROGRAM_PRESETS[preset].diffusion)
     denoise = perfect(Objective(process), X0)
-    found = sample(denoise, solver(name, process), torch.zeros(2, 4), 16, steps, 1.5, seeds(1, 2))
+    denoise = guided(denoise, torch.zeros(2, 4), 1.5)
+    found = sample(denoise, solver(name, process), X0.shape[1:], steps, seeds(1, 2))
     # diffusers keeps its schedule in single precision: 2e-4 is what that costs where almost all is noise.
     torch.testing.assert_close(found, X0, atol=1e-3, rtol=0)
 
@@ -50,11 +52,11 @@ def test_a_slightly_wrong_denoiser_stays_near_the_data(name, preset) -> None:
     right = perfect(Objective(process), X0)
     random = torch.Generator().manual_seed(9)
 
-    def denoise(x, t, embedding):
-        output, variance = right(x, t, embedding)
+    def denoise(x, t):
+        output, variance = right(x, t)
         return Prediction(output + 0.01 * torch.randn(output.shape, generator=random), variance)
 
-    found = sample(denoise, solver(name, process), torch.zeros(2, 4), 16, 30, 1.0, seeds(1, 2))
+    found = sample(denoise, solver(name, process), X0.shape[1:], 30, seeds(1, 2))
     assert (found - X0).abs().mean() < 0.02
 
 
@@ -113,12 +115,12 @@ def test_guidance_of_one_is_the_conditional_model(unet) -> None:
     denoise = denoiser(unet, 1000)
     conditional = denoise(x, t, e).output
     unconditional = denoise(x, t, torch.zeros_like(e)).output
-    assert torch.equal(guided(denoise, x, t, e, 1.0).output, conditional)
+    assert torch.equal(guided(denoise, e, 1.0)(x, t).output, conditional)
     # Both passes in one batch, at w near 1: the formula, not the shortcut.
-    torch.testing.assert_close(guided(denoise, x, t, e, 1.0 + 1e-6).output, conditional, atol=1e-5, rtol=0)
-    torch.testing.assert_close(guided(denoise, x, t, e, 0.0).output, unconditional, atol=1e-5, rtol=0)
+    torch.testing.assert_close(guided(denoise, e, 1.0 + 1e-6)(x, t).output, conditional, atol=1e-5, rtol=0)
+    torch.testing.assert_close(guided(denoise, e, 0.0)(x, t).output, unconditional, atol=1e-5, rtol=0)
     torch.testing.assert_close(
-        guided(denoise, x, t, e, 3.0).output, -2 * unconditional + 3 * conditional, atol=1e-4, rtol=0
+        guided(denoise, e, 3.0)(x, t).output, -2 * unconditional + 3 * conditional, atol=1e-4, rtol=0
     )
     assert (conditional - unconditional).abs().max() > 1e-3
 
@@ -128,8 +130,8 @@ def test_guidance_of_one_is_the_conditional_model(unet) -> None:
 def test_a_seed_gives_the_same_clip_in_any_batch(unet, name) -> None:
     scheduler = solver(name, noise_process(SPECTROGRAM_PRESETS["mini"].diffusion))
     e = embeddings(8)
-    together = sample(denoiser(unet, 1000), scheduler, e, 16, 6, 1.5, seeds(*range(8)))
-    alone = sample(denoiser(unet, 1000), scheduler, e[5:6], 16, 6, 1.5, seeds(5))
+    together = sample(guided(denoiser(unet, 1000), e, 1.5), scheduler, (1, 64, 16), 6, seeds(*range(8)))
+    alone = sample(guided(denoiser(unet, 1000), e[5:6], 1.5), scheduler, (1, 64, 16), 6, seeds(5))
     torch.testing.assert_close(alone[0], together[5], atol=1e-3, rtol=0)
     assert (together[5] - together[4]).abs().mean() > 0.05
 
@@ -146,17 +148,10 @@ def test_any_length_and_learned_variance() -> None:
         assert prediction.output.shape == (1, 1, 64, frames)
         assert prediction.variance is not None
         assert prediction.variance.shape == (1, 1, 64, frames)
-    mel = sample(denoiser(unet, 4000), noise_process(settings.diffusion), embeddings(1), 16, 3, 1.5, seeds(0))
+    denoise = guided(denoiser(unet, 4000), embeddings(1), 1.5)
+    mel = sample(denoise, noise_process(settings.diffusion), (1, 64, 16), 3, seeds(0))
     assert mel.shape == (1, 1, 64, 16)
-    fast = sample(
-        denoiser(unet, 4000),
-        solver("dpm++", noise_process(settings.diffusion)),
-        embeddings(1),
-        16,
-        3,
-        1.5,
-        seeds(0),
-    )
+    fast = sample(denoise, solver("dpm++", noise_process(settings.diffusion)), (1, 64, 16), 3, seeds(0))
     assert fast.shape == (1, 1, 64, 16)
 
 

@@ -24,7 +24,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("generate", "prepare", "train"):
+    for command in ("generate", "prepare", "train", "models"):
         assert command in done.stdout
 
 

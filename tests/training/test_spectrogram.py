@@ -13,7 +13,7 @@ from clipsonic.config import SPECTROGRAM_PRESETS
 from clipsonic.data.prepare import prepare
 from clipsonic.data.sources import find_videos
 from clipsonic.diffusion.objective import Objective, noise_process
-from clipsonic.diffusion.sampling import denoiser, sample, solver
+from clipsonic.diffusion.sampling import denoiser, guided, sample, solver
 from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline
@@ -120,7 +120,9 @@ def test_overfits_four_clips() -> None:
         optimizer.zero_grad()
     unet.eval()
     seeds = [torch.Generator().manual_seed(seed) for seed in range(4)]
-    made = sample(denoiser(unet, 1000), solver("dpm++", process), embedding, 16, 20, 1.0, seeds)
+    made = sample(
+        guided(denoiser(unet, 1000), embedding, 1.0), solver("dpm++", process), (1, 64, 16), 20, seeds
+    )
     distance = (made - x0.transpose(0, 1)).square().mean((2, 3)).sqrt()  # (made, real)
     assert distance.argmin(1).tolist() == [0, 1, 2, 3]
     assert distance.diagonal().max() < 0.6 * x0.std()

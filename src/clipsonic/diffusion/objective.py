@@ -12,7 +12,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from clipsonic.config import DiffusionSettings
-from clipsonic.diffusion.unet import Prediction
+from clipsonic.diffusion.prediction import Prediction
 
 
 def noise_process(settings: DiffusionSettings) -> DDPMScheduler:

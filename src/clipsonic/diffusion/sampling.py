@@ -1,4 +1,4 @@
-"""Noise => mel: guidance, the solvers one can choose, and the loop over steps."""
+"""Noise => data: guidance, the solvers one can choose, and the loop over steps."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -6,14 +6,17 @@ from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from clipsonic.config import N_MELS
-from clipsonic.diffusion.unet import Prediction, predict
+from clipsonic.diffusion.prediction import Prediction
+from clipsonic.diffusion.unet import predict
 from clipsonic.errors import UserError
 
-Denoiser = Callable[[Tensor, Tensor, Tensor], Prediction]
+Denoiser = Callable[[Tensor, Tensor], Prediction]  # (noisy data, times) => what the network says of them
+Conditional = Callable[
+    [Tensor, Tensor, Tensor], Prediction
+]  # the same under embeddings; zeros are no condition
 
 SOLVERS = {  # name: (scheduler, settings that differ from its defaults)
     "ddpm": (DDPMScheduler, {}),  # ancestral steps, the paper's
@@ -53,59 +56,53 @@ def solver(name: str, trained: Any, learned_variance: bool = False) -> Any:
     return kind(**process, **settings)
 
 
-def guided(
-    denoise: Denoiser,
-    x: Float[Tensor, "b 1 mels frames"],
-    t: Int[Tensor, "b"],
-    embedding: Float[Tensor, "b d"],
-    w: float,
-) -> Prediction:
+def guided(denoise: Conditional, embedding: Float[Tensor, "b d"], w: float) -> Denoiser:
     """Classifier-free guidance (Ho and Salimans 2022): (1 - w) unconditional + w conditional, w = 1 for none.
 
     Both passes go through the network as one batch. The variance is the conditional pass's.
     """
     if w == 1:
-        return denoise(x, t, embedding)
-    both = denoise(torch.cat([x, x]), torch.cat([t, t]), torch.cat([embedding, torch.zeros_like(embedding)]))
-    conditional, unconditional = both.output.chunk(2)
-    variance = both.variance.chunk(2)[0] if both.variance is not None else None
-    return Prediction((1 - w) * unconditional + w * conditional, variance)
+        return lambda x, t: denoise(x, t, embedding)
+    both_embeddings = torch.cat([embedding, torch.zeros_like(embedding)])
+
+    def combined(x: Tensor, t: Tensor) -> Prediction:
+        both = denoise(torch.cat([x, x]), torch.cat([t, t]), both_embeddings)
+        conditional, unconditional = both.output.chunk(2)
+        variance = both.variance.chunk(2)[0] if both.variance is not None else None
+        return Prediction((1 - w) * unconditional + w * conditional, variance)
+
+    return combined
 
 
 @torch.inference_mode()
 def sample(
     denoise: Denoiser,
     scheduler: Any,
-    embedding: Float[Tensor, "b d"],
-    frames: int,
+    shape: Sequence[int],
     steps: int,
-    w: float,
     generators: Sequence[torch.Generator],
+    device: torch.device | str = "cpu",
     on_step: Callable[[int], None] = lambda step: None,
-) -> Float[Tensor, "b 1 mels frames"]:
-    """Unit embeddings => mels in the model's range, one a row.
+) -> Float[Tensor, "b *shape"]:
+    """Noise => data of the model, in the model's range; one row a generator.
 
     Args:
-        denoise: (noisy mel, times, embeddings) => prediction.
+        denoise: the network under its condition, guided or not.
         scheduler: any diffusers scheduler made for the model's noise process.
-        w: guidance scale.
-        generators: one a clip; a clip depends on its own generator alone, not on its batch.
+        shape: of one row.
+        generators: one a row; a row depends on its own generator alone, not on its batch.
+        device: where the network is.
         on_step: called with the number of steps done.
     """
     scheduler.set_timesteps(steps)
-    device = embedding.device
-    shape = (1, 1, N_MELS, frames)
-    noise = torch.cat(
-        [torch.randn(shape, generator=each, device=each.device).to(device) for each in generators]
-    )
-    x = noise * scheduler.init_noise_sigma
+    noise = [torch.randn((1, *shape), generator=each, device=each.device).to(device) for each in generators]
+    x = torch.cat(noise) * scheduler.init_noise_sigma
     learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
     extra = (
         {"generator": list(generators)} if "generator" in inspect.signature(scheduler.step).parameters else {}
     )
     for step, t in enumerate(scheduler.timesteps):
-        times = t.to(device).expand(len(x))
-        prediction = guided(denoise, scheduler.scale_model_input(x, t), times, embedding, w)
+        prediction = denoise(scheduler.scale_model_input(x, t), t.to(device).expand(len(x)))
         output = prediction.output
         if learned and prediction.variance is not None:
             output = torch.cat([output, prediction.variance], dim=1)
@@ -114,6 +111,6 @@ def sample(
     return x
 
 
-def denoiser(unet: torch.nn.Module, timesteps: int) -> Denoiser:
-    """A U-Net => the function that `sample` steps with."""
+def denoiser(unet: torch.nn.Module, timesteps: int) -> Conditional:
+    """A U-Net => the function that `guided` makes a denoiser of."""
     return lambda x, t, embedding: predict(unet, x, t, embedding, timesteps)

@@ -2,7 +2,7 @@
 
 import math
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from clipsonic.config import DiffusionSettings, UNetSettings
+from clipsonic.diffusion.prediction import Prediction
 
 
 class MelUNet(UNet2DConditionModel):
@@ -64,15 +65,6 @@ def build_unet(settings: UNetSettings, diffusion: DiffusionSettings, embedding_d
         projection_class_embeddings_input_dim=embedding_dim,
         resnet_time_scale_shift="scale_shift",
     )
-
-
-class Prediction(NamedTuple):
-    """What the network says of a noisy mel."""
-
-    output: Float[
-        Tensor, "b 1 mels frames"
-    ]  # noise, velocity or clean mel, as the scheduler's config names it
-    variance: Float[Tensor, "b 1 mels frames"] | None  # v of improved diffusion, in about [-1, 1]
 
 
 def predict(

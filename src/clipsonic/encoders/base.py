@@ -11,6 +11,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from clipsonic.encoding import TextEncoding
+
 
 class TextEncoder(ModelMixin, ConfigMixin, ABC):
     """What all frozen encoders share; saved and loaded as a component of a diffusers pipeline.
@@ -42,6 +44,10 @@ class Encoder(TextEncoder):
     @abstractmethod
     def encode_image(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
         """RGB pictures of any size => unit embeddings."""
+
+    @abstractmethod
+    def encode_tokens(self, texts: Sequence[str]) -> TextEncoding:
+        """One or more texts => what a prior reads of them: projections, token states and their mask."""
 
 
 class AudioEncoder(TextEncoder):

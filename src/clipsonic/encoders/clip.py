@@ -1,9 +1,11 @@
 """CLIP and its like from transformers, by the name or folder they are published under."""
 
-from collections.abc import Sequence
+import html
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+import ftfy
 import torch
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
@@ -12,13 +14,15 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipsonic.encoders.base import Encoder, fingerprint, on_white
+from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError, first_line
 
 BATCH = 64  # pictures or texts in memory at once
+MAX_TOKENS = 77  # of a text, start and end marks included; some models have room for fewer
 
 
 class CLIPEncoder(Encoder):
-    """A frozen CLIP, loaded on first use from the hub's cache or a local folder.
+    """A frozen CLIP, SigLIP or other two-tower model, loaded on first use from the hub's cache or a local folder.
 
     A model folder that uses it keeps this name, not CLIP's 1.7 GB.
 
@@ -37,17 +41,19 @@ class CLIPEncoder(Encoder):
     @cached_property
     def _parts(self) -> tuple[Any, Any, Any]:
         """Network, tokenizer and picture processor; held in a tuple, so that they are no weights of ours."""
-        from transformers import AutoModel, AutoTokenizer, CLIPImageProcessorPil
+        from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
         try:
             model = AutoModel.from_pretrained(self.name, revision=self.revision, use_safetensors=True)
             tokenizer = AutoTokenizer.from_pretrained(self.name, revision=self.revision)
-            processor = CLIPImageProcessorPil.from_pretrained(self.name, revision=self.revision)
+            processor = AutoImageProcessor.from_pretrained(self.name, revision=self.revision, backend="pil")
         except (OSError, ValueError) as error:
             raise UserError(
                 f"encoder {self.name} cannot be loaded ({first_line(error)}); "
                 "download it once with network, or name a local folder that holds it"
             ) from error
+        if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
+            raise UserError(f"{self.name} is a {type(model).__name__}: no model of pictures and words")
         return model.eval().requires_grad_(False), tokenizer, processor
 
     @property
@@ -55,10 +61,10 @@ class CLIPEncoder(Encoder):
         """The published name and a fingerprint of the weights in use."""
         return f"{self.name.rstrip('/').split('/')[-1]}@{fingerprint(self._parts[0].named_parameters())}"
 
-    @property
-    def embedding_dim(self) -> int:
+    @cached_property
+    def embedding_dim(self) -> int:  # kept, since it takes a pass to know
         """Length D of an embedding: 768 for ViT-L/14."""
-        return int(self._parts[0].config.projection_dim)
+        return int(self.encode_tokens([""]).projection.shape[1])
 
     @torch.no_grad()
     def encode_image(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
@@ -68,23 +74,65 @@ class CLIPEncoder(Encoder):
         rows = [torch.zeros(0, self.embedding_dim, device=device)]
         for start in range(0, len(images), BATCH):
             batch = [on_white(image) for image in images[start : start + BATCH]]
+            if getattr(processor, "do_center_crop", False):
+                batch = [centre_crop(image, processor.crop_size["height"]) for image in batch]
             pixels = processor(batch, return_tensors="pt")["pixel_values"].to(device)
             rows.append(model.to(device).get_image_features(pixel_values=pixels).pooler_output)
         return normalize(torch.cat(rows), dim=-1)
 
-    @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
         """Texts, cut at 77 tokens => unit embeddings."""
+        rows = [torch.zeros(0, self.embedding_dim, device=self.device_marker.device)]
+        return torch.cat([*rows, *(encoding.embedding for encoding in self._encodings(texts))])
+
+    def encode_tokens(self, texts: Sequence[str]) -> TextEncoding:
+        """Texts, cut at 77 tokens => embeddings before they are brought to norm 1, and the 77 encoded tokens."""
+        parts = list(self._encodings(texts))
+        return TextEncoding(
+            torch.cat([part.projection for part in parts]),
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.mask for part in parts]),
+        )
+
+    @torch.no_grad()
+    def _encodings(self, texts: Sequence[str]) -> Iterator[TextEncoding]:
+        from transformers import CLIPTokenizer
+
         model, tokenizer, _ = self._parts
         device = self.device_marker.device
-        rows = [torch.zeros(0, self.embedding_dim, device=device)]
+        room = getattr(model.config.text_config, "max_position_embeddings", MAX_TOKENS)
+        tidy = tidied if isinstance(tokenizer, CLIPTokenizer) else str
         for start in range(0, len(texts), BATCH):
-            tokens = tokenizer(
-                list(texts[start : start + BATCH]),
+            inputs = tokenizer(
+                [tidy(text) for text in texts[start : start + BATCH]],
                 padding="max_length",
-                max_length=77,
+                max_length=min(room, MAX_TOKENS),
                 truncation=True,
                 return_tensors="pt",
             ).to(device)
-            rows.append(model.to(device).get_text_features(**tokens).pooler_output)
-        return normalize(torch.cat(rows), dim=-1)
+            said = model.to(device).get_text_features(**inputs)
+            # SigLIP marks no padding: it was trained to read it.
+            mask = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])).bool()
+            yield TextEncoding(said.pooler_output, said.last_hidden_state, mask)
+
+
+def centre_crop(image: Image.Image, size: int) -> Image.Image:
+    """The middle square of a picture whose shorter edge becomes `size` pixels, cut as OpenAI's CLIP cuts it.
+
+    transformers' processor rounds the margin down; torchvision, which CLIP was trained with, rounds half to even. They
+    are one column apart for every other odd margin.
+    """
+    width, height = image.size
+    short = min(width, height)
+    width, height = int(size * width / short), int(size * height / short)
+    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return image.crop((left, top, left + size, top + size))
+
+
+def tidied(text: str) -> str:
+    """A text as OpenAI's CLIP tidies it before its tokenizer: broken Unicode, curly quotes and HTML's marks mended.
+
+    transformers leaves this out, so that "it’s" with a curly mark would be other tokens.
+    """
+    return html.unescape(html.unescape(ftfy.fix_text(text)))

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 from diffusers.configuration_utils import register_to_config
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -28,11 +28,13 @@ from clipsonic.encoders.efficientnet import (
     load_efficientnet,
     preprocess,
 )
+from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
 
 Item = TypeVar("Item")
 
 TEXT_FEATURES = 384
+PRIOR_TOKENS = 32  # of a text, for the priors: room for a sentence
 _MAX_TOKENS = 128
 
 
@@ -87,6 +89,18 @@ class MiniEncoder(Encoder):
         """Texts => unit embeddings, float32, on the encoder's device; only the first 128 tokens count."""
         rows = [self.project_text(text_features(chunk, self.device)) for chunk in self._chunks(texts)]
         return torch.cat([self._no_rows(), *rows])
+
+    @torch.no_grad()
+    def encode_tokens(self, texts: Sequence[str]) -> TextEncoding:
+        """Texts => embeddings before they are brought to norm 1, and MiniLM's states of the first 32 tokens."""
+        parts = []
+        for chunk in self._chunks(texts):
+            states, mask = _token_states(chunk, self.device)
+            projection = self.text_projection(_mean_state(states, mask).to(self.dtype))
+            missing = max(0, PRIOR_TOKENS - states.shape[1])
+            states = F.pad(states, (0, 0, 0, missing))[:, :PRIOR_TOKENS]
+            parts.append((projection, states, F.pad(mask, (0, missing))[:, :PRIOR_TOKENS]))
+        return TextEncoding(*(torch.cat(rows) for rows in zip(*parts, strict=True)))
 
     def project_image(self, features: Float[Tensor, "b 1280"]) -> Float[Tensor, "b d"]:
         """Features from `image_features` => unit embeddings; this and `project_text` are what is trained."""
@@ -155,9 +169,19 @@ def image_features(images: Sequence[Image.Image], device: torch.device) -> Float
 @torch.no_grad()
 def text_features(texts: Sequence[str], device: torch.device) -> Float[Tensor, "b 384"]:
     """Texts => the mean of MiniLM's last hidden states over the real tokens, norm 1."""
+    return _mean_state(*_token_states(texts, device))
+
+
+def _token_states(
+    texts: Sequence[str], device: torch.device
+) -> tuple[Float[Tensor, "b n 384"], Bool[Tensor, "b n"]]:
+    """Texts => MiniLM's last hidden states, as many as the longest text has tokens, and which of them are real."""
     tokens = _tokenizer()(
         list(texts), padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
     ).to(device)
-    states: Tensor = _text_backbone(device)(**tokens).last_hidden_state
-    real = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
+    return _text_backbone(device)(**tokens).last_hidden_state, tokens["attention_mask"].bool()
+
+
+def _mean_state(states: Float[Tensor, "b n 384"], mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b 384"]:
+    real = mask.unsqueeze(-1).to(states.dtype)
     return F.normalize((states * real).sum(dim=1) / real.sum(dim=1), dim=-1)

@@ -21,6 +21,10 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train a model on a prepared data set.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+models_app = typer.Typer(
+    help="Published models: what is here, and how to get the rest.", invoke_without_command=True
+)
+app.add_typer(models_app, name="models")
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")]
 
@@ -117,6 +121,52 @@ def train_spectrogram(
     from clipsonic.interfaces.train import run_spectrogram
 
     run_spectrogram(data, out, preset, change or [], dry_run)
+
+
+@models_app.callback()
+def models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the published models that clipsonic can use, and where they are."""
+    if context.invoked_subcommand is None:
+        from clipsonic.interfaces.models import show
+
+        show(as_json)
+
+
+@models_app.command("fetch")
+def models_fetch(
+    names: Annotated[list[str], typer.Argument(help="Names from the list, such as clip.")],
+    debug: Debug = False,
+) -> None:
+    """Download models; the same command goes on where it was stopped."""
+    from clipsonic.interfaces.models import run_fetch
+
+    run_fetch(names)
+
+
+@models_app.command("check")
+def models_check(
+    names: Annotated[list[str] | None, typer.Argument(help="Names from the list; all unless told.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Compare what is here with its checksums."""
+    from clipsonic.interfaces.models import run_check
+
+    run_check(names or [])
+
+
+@models_app.command("convert-vocoder")
+def models_convert_vocoder(
+    source: Annotated[str, typer.Argument(help="Folder or hub id of a BigVGAN as NVIDIA publishes it.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the vocoder.")],
+    debug: Debug = False,
+) -> None:
+    """Turn a published BigVGAN into a vocoder of clipsonic's form."""
+    from clipsonic.interfaces.models import run_convert_vocoder
+
+    run_convert_vocoder(source, out)
 
 
 def main() -> None:

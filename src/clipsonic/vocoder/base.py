@@ -6,12 +6,44 @@ from diffusers import ConfigMixin, ModelMixin
 from jaxtyping import Float
 from torch import Tensor
 
+from clipsonic.config import HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
+from clipsonic.errors import UserError
+
+# Of the mel of `clipsonic.audio`, what a vocoder can be made for otherwise.
+OUR_MEL: dict[str, int | float] = {
+    "sample rate": SAMPLE_RATE,
+    "window": N_FFT,
+    "hop": HOP_LENGTH,
+    "bands": N_MELS,
+    "lowest Hz": 0,
+    "highest Hz": SAMPLE_RATE / 2,
+}
+
 
 class Vocoder(ModelMixin, ConfigMixin, ABC):
     """Turns the mel spectrograms of `clipsonic.audio` into sound; a component of a diffusers pipeline."""
 
     config_name = "config.json"
 
+    @property
+    def mel(self) -> dict[str, int | float]:
+        """The mel spectrogram it reads, in the words of `OUR_MEL`."""
+        return OUR_MEL
+
     @abstractmethod
     def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
         """Log-mel => 16 kHz wave in [-1, 1], exactly 512 samples a frame; clips do not touch each other."""
+
+
+def check_mel(vocoder: Vocoder) -> None:
+    """Refuses a vocoder for another mel spectrogram than `clipsonic.audio` makes.
+
+    Raises:
+        UserError: with what differs.
+    """
+    theirs = vocoder.mel
+    differ = [
+        f"{name} {theirs[name]:g}, not {ours:g}" for name, ours in OUR_MEL.items() if theirs[name] != ours
+    ]
+    if differ:
+        raise UserError(f"the vocoder is for another mel spectrogram than clipsonic's: {'; '.join(differ)}")

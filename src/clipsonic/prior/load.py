@@ -1,0 +1,60 @@
+"""A name or folder => the prior it holds, of ours or of those that others published."""
+
+import json
+from pathlib import Path
+
+from clipsonic.errors import UserError, first_line
+from clipsonic.model_folder import hub_file
+from clipsonic.prior import laion
+from clipsonic.prior.base import Prior
+from clipsonic.prior.laion import LAIONPrior, load_laion
+from clipsonic.prior.unclip import UnCLIPPrior, load_unclip
+
+KINDS: dict[str, type[Prior]] = {"LAIONPrior": LAIONPrior, "UnCLIPPrior": UnCLIPPrior}
+SCHEDULERS = {  # where each publisher keeps the scheduler of the prior in the folder `prior`
+    "kakaobrain/karlo-v1-alpha": "prior_scheduler",
+    "kandinsky-community/kandinsky-2-1-prior": "scheduler",
+}
+
+
+def load_prior(source: str) -> Prior:
+    """A hub id, or a folder laid out as published or as ours => the prior.
+
+    Published ones are `laion/DALLE2-PyTorch`, `kakaobrain/karlo-v1-alpha` and
+    `kandinsky-community/kandinsky-2-1-prior`.
+
+    Raises:
+        UserError: there is none, it is damaged, or it belongs to another CLIP.
+    """
+    folder = Path(source)
+    if (folder / "config.json").is_file():
+        return _load_own(folder)
+    if folder.is_dir():
+        if (folder / laion.WEIGHTS).is_file():
+            config = folder / laion.CONFIG
+            return load_laion(folder / laion.WEIGHTS, config if config.is_file() else None)
+        for scheduler in SCHEDULERS.values():
+            if (folder / scheduler / "scheduler_config.json").is_file():
+                return load_unclip(folder / "prior", folder / scheduler)
+        raise UserError(
+            f"no prior in {folder}: it has neither config.json, nor {laion.WEIGHTS}, nor prior/ with its scheduler"
+        )
+    if source in SCHEDULERS:
+        network = hub_file(source, "prior/config.json").parent
+        hub_file(source, "prior/diffusion_pytorch_model.safetensors")
+        return load_unclip(network, hub_file(source, f"{SCHEDULERS[source]}/scheduler_config.json").parent)
+    if source.startswith("kandinsky-community/kandinsky-2-2"):
+        raise UserError(
+            f"{source} makes embeddings of CLIP ViT-bigG/14, which mean nothing to a model trained on ViT-L/14; "
+            "use kandinsky-community/kandinsky-2-1-prior"
+        )
+    return load_laion(hub_file(source, laion.WEIGHTS), hub_file(source, laion.CONFIG))
+
+
+def _load_own(folder: Path) -> Prior:
+    try:
+        kind = json.loads((folder / "config.json").read_bytes())["_class_name"]
+        prior: Prior = KINDS[kind].from_pretrained(folder, use_safetensors=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder} does not hold a prior ({first_line(error)})") from error
+    return prior.eval()
