@@ -1,12 +1,5 @@
-"""BigVGAN beside its authors' PyPI package `bigvgan` 2.4.1: same published form of weights, same log-mels.
+"""BigVGAN beside its authors' PyPI package `bigvgan` 2.4.1: same published form of weights, same log-mels."""
 
-pip install --no-deps --target REFERENCE bigvgan==2.4.1
-python -m benchmarks.parity.bigvgan REFERENCE            small networks
-python -m benchmarks.parity.bigvgan REFERENCE --full     the paper's large one, and a published one
-python -m benchmarks.parity.bigvgan REFERENCE --fixtures what the tests compare with
-"""
-
-import argparse
 import json
 import sys
 import tempfile
@@ -19,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmarks.parity.table import Row, as_markdown
+from benchmarks.parity.table import Row
 from benchmarks.parity.weights import noise, seeded
 from clipsonic.config import BIGVGAN_PRESETS
 from clipsonic.vocoder.bigvgan import BigVGAN
@@ -137,27 +130,9 @@ def measure(reference: Path, name: str, full: bool, frames: int | None = None) -
     return Row(f"BigVGAN, {name}", parameters, difference, seconds, note), expected
 
 
-def compare(reference: Path, full: bool) -> list[Row]:
+def compare(reference: Path, full: bool, keep: bool) -> list[Row]:
     """A row for each network: seconds are for one second of sound."""
+    if keep:
+        save_file({name: measure(reference, name, False, FRAMES)[1] for name in CONFIGS}, FIXTURE)
     names = ("paper-large", "bigvgan_v2_24khz_100band_256x") if full else CONFIGS
     return [measure(reference, name, full)[0] for name in names]
-
-
-def main() -> None:
-    """Prints the table, or writes the fixtures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("reference", type=Path)
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--fixtures", action="store_true")
-    asked = parser.parse_args()
-    if asked.fixtures:
-        save_file({name: measure(asked.reference, name, False, FRAMES)[1] for name in CONFIGS}, FIXTURE)
-        print(f"wrote {FIXTURE.name}, {FIXTURE.stat().st_size} bytes")
-    else:
-        print(as_markdown(compare(asked.reference, asked.full)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,8 @@
 """CLAPEncoder beside its authors' `laion_clap`: same weights, same 16 kHz waves, same tokens.
 
-    pip install --no-deps --target REFERENCE laion_clap==1.1.7
-    python -m benchmarks.parity.clap REFERENCE             small networks
-    python -m benchmarks.parity.clap REFERENCE --full      HTSAT-tiny with fusion and RoBERTa-base
-    python -m benchmarks.parity.clap REFERENCE --fixtures  what the tests compare with
-
 How the reference is made to run: `clap_reference.py`.
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.parity import clap_reference
-from benchmarks.parity.table import Row, as_markdown
+from benchmarks.parity.table import Row
 from benchmarks.parity.weights import noise, seeded
 from clipsonic.encoders.clap import CLAPEncoder
 
@@ -82,8 +76,8 @@ def as_it_comes(folder: str) -> tuple[Tensor, Tensor]:
     return sounds.pooler_output, model.get_text_features(**tokens).pooler_output
 
 
-def measure(reference: Path, full: bool) -> tuple[list[Row], dict[str, Tensor]]:
-    """Both networks on the same weights => rows, and the authors' embeddings."""
+def compare(reference: Path, full: bool, keep: bool) -> list[Row]:
+    """Both networks on the same weights => rows for short and long sounds and for texts."""
     size = "full size" if full else "small"
     with tempfile.TemporaryDirectory() as folder, clap_reference.stand_ins(reference) as data:
         save_clap(Path(folder), full)
@@ -112,33 +106,6 @@ def measure(reference: Path, full: bool) -> tuple[list[Row], dict[str, Tensor]]:
             rows.append(
                 Row(f"transformers' own {name}", 0, worst, 0, f"{size}; not used: shown for comparison")
             )
-    return rows, wanted
-
-
-def compare(reference: Path, full: bool) -> list[Row]:
-    """Ours beside the authors', small or at full size.
-
-    Args:
-        reference: folder into which `laion_clap` was unpacked.
-    """
-    return measure(reference, full)[0]
-
-
-def main() -> None:
-    """Prints the table, or writes the fixture."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("reference", type=Path)
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--fixtures", action="store_true")
-    asked = parser.parse_args()
-    rows, wanted = measure(asked.reference, asked.full)
-    print(as_markdown(rows))
-    if asked.fixtures and not asked.full:
-        save_file({part: rows.contiguous() for part, rows in wanted.items()}, FIXTURE)
-        print(f"wrote {FIXTURE.name}, {FIXTURE.stat().st_size} bytes")
-
-
-if __name__ == "__main__":
-    main()
+    if keep:
+        save_file({part: expected.contiguous() for part, expected in wanted.items()}, FIXTURE)
+    return rows

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.parity.table import Row
 from benchmarks.parity.weights import noise, seeded
-from clipsonic.prior.laion import LAIONPrior, published_ddim
+from clipsonic.bridges.laion import LAIONPrior, published_ddim
 
 FIXTURE = Path("tests/fixtures/laion_prior.safetensors")
 SMALL = {

@@ -14,9 +14,9 @@ from transformers import CLIPModel, CLIPTextModelWithProjection, CLIPVisionModel
 from benchmarks.parity.clip import save_small_clip
 from benchmarks.parity.table import Row
 from benchmarks.parity.weights import seeded
+from clipsonic.bridges.load import load_bridge
+from clipsonic.bridges.unclip import UnCLIPPrior
 from clipsonic.encoders.clip import CLIPEncoder
-from clipsonic.prior.load import load_prior
-from clipsonic.prior.unclip import UnCLIPPrior
 
 SMALL = {"num_attention_heads": 2, "attention_head_dim": 16, "num_layers": 2}
 STEPS = 25
@@ -76,7 +76,7 @@ def compare(reference: Path, full: bool, keep: bool) -> list[Row]:
         encoder = CLIPEncoder(str(folder / "clip"))
         clip, tokenizer, _ = encoder._parts
         publish(folder, full)
-        prior = load_prior(str(folder))
+        prior = load_bridge(str(folder))
         assert isinstance(prior, UnCLIPPrior)
         texts = ["a photo of a dog", "rain"]
         start = time.perf_counter()

@@ -1,15 +1,9 @@
 """VGGish beside the port whose weights it loads, PyPI's `torchvggish` 0.2: same weights, same 16 kHz waves.
 
-    pip install --no-deps --target REFERENCE torchvggish==0.2
-    python -m benchmarks.parity.vggish REFERENCE             cheaply drawn weights
-    python -m benchmarks.parity.vggish REFERENCE --full      every weight drawn
-    python -m benchmarks.parity.vggish REFERENCE --fixtures  what the tests compare with
-
 The network has one size, 72 M parameters. The last ReLU of the reference is taken off, as
 `frechet-audio-distance` does with `use_activation=False`, and its resampler, not used at 16 kHz, is stood in for.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -22,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from benchmarks.parity.table import Row, as_markdown
+from benchmarks.parity.table import Row
 from benchmarks.parity.weights import noise, seeded
 from clipsonic.evaluation.vggish import VGGish, load_vggish, log_mel_windows
 
@@ -68,8 +62,8 @@ def authors(reference: Path) -> tuple[ModuleType, ModuleType]:
 
 
 @torch.no_grad()
-def measure(reference: Path, full: bool) -> tuple[list[Row], dict[str, Tensor]]:
-    """Both on the same weights and wave => rows, and the reference's numbers for the short wave."""
+def compare(reference: Path, full: bool, keep: bool) -> list[Row]:
+    """Front end and network on the same weights and wave => rows; `full` draws every one of the 72 M weights."""
     network, front = authors(reference)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vggish-10086976.pth"
@@ -99,34 +93,6 @@ def measure(reference: Path, full: bool) -> tuple[list[Row], dict[str, Tensor]]:
     rows.append(Row("VGGish", parameters, worst, seconds, note))
 
     examples = front.waveform_to_examples(wave(SHORT).double().numpy(), RATE).detach()
-    return rows, {"log_mel": examples[:, 0].contiguous(), "embeddings": theirs(examples)}
-
-
-def compare(reference: Path, full: bool) -> list[Row]:
-    """Ours beside the reference, front end and network.
-
-    Args:
-        reference: folder into which `torchvggish` was unpacked.
-        full: draw all 72 M weights, instead of repeating rows of the wide matrices.
-    """
-    return measure(reference, full)[0]
-
-
-def main() -> None:
-    """Prints the table, or writes the fixture."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("reference", type=Path)
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--fixtures", action="store_true")
-    asked = parser.parse_args()
-    rows, wanted = measure(asked.reference, asked.full)
-    print(as_markdown(rows))
-    if asked.fixtures and not asked.full:
-        save_file(wanted, FIXTURE)
-        print(f"wrote {FIXTURE.name}, {FIXTURE.stat().st_size} bytes")
-
-
-if __name__ == "__main__":
-    main()
+    if keep:
+        save_file({"log_mel": examples[:, 0].contiguous(), "embeddings": theirs(examples)}, FIXTURE)
+    return rows

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -22,8 +23,12 @@ class TextEncoding:
         """The projection at norm 1: what `encode_text` returns."""
         return normalize(self.projection.float(), dim=-1)
 
-    def __getitem__(self, rows: slice) -> "TextEncoding":
+    def __getitem__(self, rows: slice | Tensor) -> "TextEncoding":
         return TextEncoding(self.projection[rows], self.tokens[rows], self.mask[rows])
+
+    def to(self, device: torch.device | str) -> "TextEncoding":
+        """The same on another device."""
+        return TextEncoding(self.projection.to(device), self.tokens.to(device), self.mask.to(device))
 
     def repeat(self, times: int) -> "TextEncoding":
         """Each text `times` over, its copies one after another."""

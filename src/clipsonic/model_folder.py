@@ -1,7 +1,7 @@
 """A model on disk: where it is found, and the checks before anything of it is loaded."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,14 @@ def shipped() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob("*/model_index.json"))
 
 
-def check_folder(folder: Path, parts: Mapping[str, Mapping[str, type]]) -> dict[str, Any]:
+def check_folder(
+    folder: Path, parts: Mapping[str, Mapping[str, type]], required: Collection[str]
+) -> dict[str, Any]:
     """Refuses a folder that is not whole or that names parts of another system.
 
     Args:
         parts: component => the classes it may be of, by name. Nothing else is imported, whatever a folder says.
+        required: the components that no model lacks.
 
     Returns:
         The folder's `model_index.json`.
@@ -91,7 +94,7 @@ def check_folder(folder: Path, parts: Mapping[str, Mapping[str, type]]) -> dict[
         raise UserError(f"{folder} is no model folder: it has no model_index.json")
     try:
         page: dict[str, Any] = json.loads(index.read_bytes())
-        named = {part: page[part][1] for part in parts}
+        named = {part: page[part][1] for part in parts if part in required or page.get(part, [None])[0]}
         for setting in ("sampling_steps", "mel", "encoder_id"):
             page[setting]
     except (ValueError, KeyError, TypeError, IndexError) as error:

@@ -19,6 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from clipsonic.audio import from_model_range
+from clipsonic.bridges.base import Bridge
+from clipsonic.bridges.load import KINDS as BRIDGE_KINDS
 from clipsonic.config import CLIP_SECONDS, FRAMES_PER_SECOND, HOP_LENGTH, N_MELS, SAMPLE_RATE, MelSettings
 from clipsonic.diffusion.sampling import SOLVERS, denoiser, guided, sample
 from clipsonic.diffusion.unet import MelUNet, frame_multiple
@@ -36,6 +38,8 @@ PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothin
     "scheduler": {kind.__name__: kind for kind, _ in SOLVERS.values()},
     "vocoder": {"GriffinLim": GriffinLim, "BigVGAN": BigVGAN},
 }
+BRIDGES = ("pd", "sd", "shift", "linear", "retrieval")  # what may stand beside the text embedding as is, "zs"
+PARTS |= {name: dict(BRIDGE_KINDS) for name in BRIDGES}
 BATCH = 8  # clips in memory at once
 MAX_PROMPT = 1000  # characters; no encoder reads as many
 MIN_SECONDS = 0.1
@@ -62,6 +66,9 @@ class CLIPSonicPipeline(DiffusionPipeline):
         unet: the denoiser.
         scheduler: any diffusers scheduler that fits the U-Net's noise process.
         vocoder: log-mel => wave.
+        pd, sd: diffusion priors, pretrained on captioned pictures and trained on the model's own data.
+        shift, linear, retrieval: bridges that need no training.
+        bridge: the one that a call uses that names none; `zs` asks with the text embedding as it is.
         sampling_steps: steps of a call that names none.
         mel, encoder_id: what the U-Net was trained with; saved with the model, checked on loading.
 
@@ -70,6 +77,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "encoder->unet->vocoder"
+    _optional_components = list(BRIDGES)
 
     def __init__(
         self,
@@ -77,6 +85,12 @@ class CLIPSonicPipeline(DiffusionPipeline):
         unet: MelUNet,
         scheduler: Any,
         vocoder: Vocoder,
+        pd: Bridge | None = None,
+        sd: Bridge | None = None,
+        shift: Bridge | None = None,
+        linear: Bridge | None = None,
+        retrieval: Bridge | None = None,
+        bridge: str = "zs",
         sampling_steps: int = 30,
         mel: dict[str, Any] | None = None,
         encoder_id: str | None = None,
@@ -91,9 +105,20 @@ class CLIPSonicPipeline(DiffusionPipeline):
             raise UserError(
                 f"the model was trained with encoder {encoder_id}, and cannot be asked with {encoder.id}"
             )
-        self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder)
+        bridges = dict(zip(BRIDGES, (pd, sd, shift, linear, retrieval), strict=True))
+        for name, each in bridges.items():
+            made_with = each.config.get("encoder_id") if each is not None else None
+            if made_with not in (None, encoder.id):
+                raise UserError(
+                    f"the bridge {name} was trained with encoder {made_with}, not with {encoder.id}"
+                )
+        self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder, **bridges)
+        self.check_bridge(bridge)
         self.register_to_config(
-            sampling_steps=sampling_steps, mel=MelSettings().model_dump(), encoder_id=encoder.id
+            bridge=bridge,
+            sampling_steps=sampling_steps,
+            mel=MelSettings().model_dump(),
+            encoder_id=encoder.id,
         )
 
     @torch.no_grad()
@@ -102,6 +127,9 @@ class CLIPSonicPipeline(DiffusionPipeline):
         prompt: str | Sequence[str] | None = None,
         image: Image.Image | Sequence[Image.Image] | None = None,
         *,
+        embedding: Float[Tensor, "b d"] | None = None,
+        bridge: str | None = None,
+        negative_prompt: str | None = None,
         guidance_scale: float = 1.5,
         num_inference_steps: int | None = None,
         audio_length_in_s: float = CLIP_SECONDS,
@@ -109,10 +137,12 @@ class CLIPSonicPipeline(DiffusionPipeline):
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         on_step: Callable[[int], None] = lambda step: None,
     ) -> CLIPSonicOutput:
-        """Makes `num_waveforms_per_prompt` clips for each text or picture.
+        """Makes `num_waveforms_per_prompt` clips for each text, picture or embedding.
 
         Args:
-            prompt, image: one of the two, one or several.
+            prompt, image, embedding: one of the three, one or several; embeddings as `embed` makes them.
+            bridge: from text to image embedding, one of those in `bridges`; the model's own choice unless told.
+            negative_prompt: what it should not sound like; guidance then leads away from it.
             guidance_scale: w of (1 - w) unconditional + w conditional; 1 is none.
             num_inference_steps: steps of the scheduler; the model's own number unless told.
             audio_length_in_s: seconds of sound, cut to the sample.
@@ -122,12 +152,24 @@ class CLIPSonicPipeline(DiffusionPipeline):
         Raises:
             UserError: an argument is out of its range.
         """
+        if sum(query is not None for query in (prompt, image, embedding)) != 1:
+            raise UserError("ask with a text, a picture or an embedding, one of the three")
         self.check_inputs(
             prompt, image, guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt
         )
         steps = self.config.sampling_steps if num_inference_steps is None else num_inference_steps
-        embedding = self._embed(prompt, image).repeat_interleave(num_waveforms_per_prompt, dim=0)
-        generators = _one_a_clip(generator, len(embedding))
+        queries = _several(prompt if prompt is not None else image if image is not None else embedding)
+        queries = [query for query in queries for _ in range(num_waveforms_per_prompt)]
+        generators = _one_a_clip(generator, len(queries))
+        if prompt is not None:
+            embedding = self.embed(queries, bridge=bridge, generators=generators)
+        else:
+            embedding = self.embed(image=queries) if image is not None else torch.stack(queries)
+        embedding = embedding.to(self.unet.device, self.unet.dtype)
+        away_from = None
+        if negative_prompt is not None:
+            once = [torch.Generator().manual_seed(0)]
+            away_from = self.embed([negative_prompt], bridge=bridge, generators=once).to(embedding)
 
         multiple = frame_multiple(self.unet)
         frames = multiple * math.ceil(audio_length_in_s * FRAMES_PER_SECOND / multiple)
@@ -138,7 +180,12 @@ class CLIPSonicPipeline(DiffusionPipeline):
             part = slice(first, first + BATCH)
             before = first // BATCH * steps
             x = sample(
-                guided(denoise, embedding[part], guidance_scale),
+                guided(
+                    denoise,
+                    embedding[part],
+                    guidance_scale,
+                    None if away_from is None else away_from.expand_as(embedding[part]),
+                ),
                 self.scheduler,
                 (1, N_MELS, frames),
                 steps,
@@ -165,8 +212,6 @@ class CLIPSonicPipeline(DiffusionPipeline):
         Raises:
             UserError: an argument is out of its range.
         """
-        if (prompt is None) == (image is None):
-            raise UserError("ask with a text or with a picture, one of the two")
         if prompt == [] or image == []:
             raise UserError("the list of texts or pictures is empty")
         for text in [prompt] if isinstance(prompt, str) else prompt or []:
@@ -185,15 +230,47 @@ class CLIPSonicPipeline(DiffusionPipeline):
             if not low <= value <= high:
                 raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
 
-    def _embed(
-        self, prompt: str | Sequence[str] | None, image: Image.Image | Sequence[Image.Image] | None
+    @torch.no_grad()
+    def embed(
+        self,
+        prompt: Sequence[str] | None = None,
+        image: Sequence[Image.Image] | None = None,
+        *,
+        bridge: str | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b d"]:
-        if prompt is not None:
-            embedding = self.encoder.encode_text([prompt] if isinstance(prompt, str) else list(prompt))
-        else:
-            images = [image] if isinstance(image, Image.Image) else list(image or [])
-            embedding = self.encoder.encode_image(images)
-        return embedding.to(self.unet.device, self.unet.dtype)
+        """Texts, taken over a bridge, or pictures => unit embeddings to ask the U-Net with.
+
+        Args:
+            generators: one a text, for the bridges that draw.
+
+        Raises:
+            UserError: the model lacks the bridge.
+        """
+        if prompt is None:
+            return self.encoder.encode_image(list(image or []))
+        chosen = self.check_bridge(self.config.bridge if bridge is None else bridge)
+        if chosen is None:
+            return self.encoder.encode_text(list(prompt))
+        both = self.encoder.encode_tokens(["", *prompt])
+        device = both.projection.device
+        rows = chosen.to(device).sample(both[1:], both[:1], _one_a_clip(generators, len(prompt)))
+        return rows.to(device)
+
+    @property
+    def bridges(self) -> list[str]:
+        """Names of the bridges this model has; `zs` needs none and is always there."""
+        return ["zs", *(name for name in BRIDGES if getattr(self, name) is not None)]
+
+    def check_bridge(self, name: str) -> Bridge | None:
+        """The bridge of that name; None for `zs`.
+
+        Raises:
+            UserError: the model has no such bridge.
+        """
+        if name not in self.bridges:
+            raise UserError(f"the model has no bridge '{name}'; it has {', '.join(self.bridges)}")
+        return None if name == "zs" else getattr(self, name)
 
     @classmethod
     def from_pretrained(
@@ -209,9 +286,9 @@ class CLIPSonicPipeline(DiffusionPipeline):
             UserError: there is no such model, a file of it is missing or damaged, or it is not of this system.
         """
         folder = resolve(str(model))
-        page = check_folder(folder, PARTS)
+        page = check_folder(folder, PARTS, PARTS.keys() - BRIDGES)
         for part, kinds in PARTS.items():
-            if part not in parts:
+            if part not in parts and page.get(part, [None])[0] is not None:
                 try:
                     kind = kinds[page[part][1]]
                     weights = {"dtype": dtype if part == "unet" else torch.float32, "use_safetensors": True}
@@ -222,6 +299,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
                     reason = first_line(error)
                     raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
         settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id")}
+        settings["bridge"] = page.get("bridge", "zs")
         pipeline = cls(**parts, **settings)
         pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
         return pipeline
@@ -235,7 +313,9 @@ class CLIPSonicPipeline(DiffusionPipeline):
         whole = self
         if half:
             parts = dict(self.components, unet=copy.deepcopy(self.unet).half())
-            whole = CLIPSonicPipeline(**parts, sampling_steps=self.config.sampling_steps)
+            whole = CLIPSonicPipeline(
+                **parts, bridge=self.config.bridge, sampling_steps=self.config.sampling_steps
+            )
         whole.save_pretrained(aside, safe_serialization=True)
         shutil.rmtree(folder, ignore_errors=True)
         aside.rename(folder)
@@ -256,3 +336,8 @@ def _one_a_clip(
     device = generator.device if generator is not None else "cpu"
     seeds = torch.randint(0, 2**62, (clips,), generator=generator, device=device)
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+
+
+def _several(queries: Any) -> list[Any]:
+    """One text or picture, or several of a kind => a list."""
+    return [queries] if isinstance(queries, (str, Image.Image)) else list(queries)

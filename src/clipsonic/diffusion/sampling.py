@@ -56,14 +56,22 @@ def solver(name: str, trained: Any, learned_variance: bool = False) -> Any:
     return kind(**process, **settings)
 
 
-def guided(denoise: Conditional, embedding: Float[Tensor, "b d"], w: float) -> Denoiser:
+def guided(
+    denoise: Conditional,
+    embedding: Float[Tensor, "b d"],
+    w: float,
+    away_from: Float[Tensor, "b d"] | None = None,
+) -> Denoiser:
     """Classifier-free guidance (Ho and Salimans 2022): (1 - w) unconditional + w conditional, w = 1 for none.
 
     Both passes go through the network as one batch. The variance is the conditional pass's.
+
+    Args:
+        away_from: embeddings to take the place of no condition: what the data should not be.
     """
     if w == 1:
         return lambda x, t: denoise(x, t, embedding)
-    both_embeddings = torch.cat([embedding, torch.zeros_like(embedding)])
+    both_embeddings = torch.cat([embedding, torch.zeros_like(embedding) if away_from is None else away_from])
 
     def combined(x: Tensor, t: Tensor) -> Prediction:
         both = denoise(torch.cat([x, x]), torch.cat([t, t]), both_embeddings)

@@ -119,8 +119,8 @@ class CLIPEncoder(Encoder):
 def centre_crop(image: Image.Image, size: int) -> Image.Image:
     """The middle square of a picture whose shorter edge becomes `size` pixels, cut as OpenAI's CLIP cuts it.
 
-    transformers' processor rounds the margin down; torchvision, which CLIP was trained with, rounds half to even. They
-    are one column apart for every other odd margin.
+    transformers' processor rounds the margin down; torchvision, which CLIP was trained with, rounds half to even.
+    They are one column apart for every other odd margin.
     """
     width, height = image.size
     short = min(width, height)

@@ -5,11 +5,13 @@ import json
 import re
 import secrets
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
-from clipsonic.interfaces.pictures import open_picture, save_mel
+from clipsonic.interfaces.pictures import save_mel
 from clipsonic.interfaces.progress import bar, console
 
 if TYPE_CHECKING:
@@ -19,9 +21,46 @@ FORMATS = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
 MAX_SEED = 2**62
 
 
+@dataclass(frozen=True)
+class Query:
+    """What is asked for: texts and pictures under weights, and what lies beside or beyond them."""
+
+    texts: list[str]
+    images: list[Path]
+    weights: list[float] | None = None  # texts first, then pictures; equal unless told
+    negative: str | None = None  # guidance leads away from it
+    to: str | None = None  # the other end of a way
+    points: int = 5  # on that way, ends included
+    bridge: str | None = None  # from words to pictures; the model's own choice, or a folder or hub id of one
+
+    def check(self) -> None:
+        """Refuses what cannot be asked, before anything is loaded.
+
+        Raises:
+            UserError: with what to ask instead.
+        """
+        if not self.texts and not self.images:
+            raise UserError('ask with a text or with --image FILE: clipsonic generate "a photo of a dog"')
+        for text in (*self.texts, *(each for each in (self.negative, self.to) if each is not None)):
+            if not text.strip():
+                raise UserError("the prompt is empty; say what the sound is of")
+        parts = len(self.texts) + len(self.images)
+        if self.weights is not None and len(self.weights) != parts:
+            raise UserError(
+                f"{len(self.weights)} weights for {parts} queries; give one each, texts before pictures"
+            )
+        if self.to is not None and not 2 <= self.points <= 100:
+            raise UserError(f"{self.points} points between two queries; they go from 2 to 100")
+
+    @property
+    def title(self) -> str:
+        """The query in a few words."""
+        words = " + ".join([*self.texts, *(image.stem for image in self.images)])
+        return words if self.to is None else f"{words} to {self.to}"
+
+
 def run(
-    prompt: str | None,
-    image: Path | None,
+    query: Query,
     model: str,
     output: Path | None,
     guidance_scale: float,
@@ -33,61 +72,100 @@ def run(
     device: str,
 ) -> None:
     """Generates and writes; what can be refused is refused before the model is loaded."""
-    if (prompt is None) == (image is None):
-        raise UserError(
-            'ask with a text or with --image FILE, one of the two: clipsonic generate "a photo of a dog"'
-        )
-    if prompt is not None and not prompt.strip():
-        raise UserError("the prompt is empty; say what the sound is of")
+    query.check()
     if seed is not None and not 0 <= seed < MAX_SEED:
         raise UserError(f"the seed is {seed}; it goes from 0 to {MAX_SEED - 1}")
-    output = output or Path(f"{file_name(prompt or Path(image or '').stem)}.wav")
+    output = output or Path(f"{file_name(query.title)}.wav")
     check_output(output)
-    picture = open_picture(image) if image is not None else None
-    paths = [
-        output if number == 1 else output.with_stem(f"{output.stem}-{clip + 1}") for clip in range(number)
-    ]
-    if image is not None and image.resolve() in [path.with_suffix(".png").resolve() for path in paths]:
-        raise UserError(f"the spectrogram would be written over {image}; name another file with -o")
+    pictures = [open_picture(image) for image in query.images]
+    clips = number * (1 if query.to is None else query.points)
+    paths = [output if clips == 1 else output.with_stem(f"{output.stem}-{clip + 1}") for clip in range(clips)]
+    for image in query.images:
+        if image.resolve() in [path.with_suffix(".png").resolve() for path in paths]:
+            raise UserError(f"the spectrogram would be written over {image}; name another file with -o")
     first = secrets.randbelow(2**31) if seed is None else seed
 
     import torch
 
     from clipsonic.diffusion.sampling import solver
     from clipsonic.model_folder import resolve
-    from clipsonic.pipeline import BATCH, CLIPSonicPipeline
+    from clipsonic.pipeline import BATCH
 
     check_device(device)
-    pipeline = CLIPSonicPipeline.from_pretrained(model).to(device)
+    pipeline, bridge = _load(model, query.bridge)
+    pipeline = pipeline.to(device)
     if scheduler is not None:
         learned = pipeline.unet.config.out_channels > pipeline.unet.config.in_channels
         pipeline.scheduler = solver(scheduler, pipeline.scheduler, learned)
-    pipeline.check_inputs(prompt, picture, guidance_scale, steps, seconds, number)
+    pipeline.check_inputs(query.texts or None, None, guidance_scale, steps, seconds, number)
     taken = pipeline.config.sampling_steps if steps is None else steps
-    seeds = [first + clip for clip in range(number)]
+    rows, seeds, shares = [], [], []
+    generators = []
+    for each in (first + clip for clip in range(number)):
+        random = torch.Generator().manual_seed(each)
+        points = _embed(pipeline, query, pictures, bridge, random)
+        rows += points
+        seeds += [each] * len(points)
+        shares += [place / max(1, len(points) - 1) for place in range(len(points))]
+        generators += [random.clone_state() if len(points) > 1 else random for _ in points]
     with bar("steps") as progress:
-        task = progress.add_task("generating", total=taken * -(-number // BATCH), note="")
+        task = progress.add_task("generating", total=taken * -(-clips // BATCH), note="")
         result = pipeline(
-            prompt,
-            picture,
+            embedding=torch.stack(rows),
+            bridge=bridge,
+            negative_prompt=query.negative,
             guidance_scale=guidance_scale,
             num_inference_steps=taken,
             audio_length_in_s=seconds,
-            num_waveforms_per_prompt=number,
-            generator=[torch.Generator().manual_seed(each) for each in seeds],
+            generator=generators,
             on_step=lambda step: progress.update(task, completed=step),
         )
-    page = _sidecar(pipeline, resolve(model), prompt, image) | {
+    page = _sidecar(pipeline, resolve(model), query, bridge) | {
         "model": model,
         "guidance_scale": guidance_scale,
         "steps": taken,
         "scheduler": type(pipeline.scheduler).__name__,
         "seconds": seconds,
     }
-    for clip, (path, each) in enumerate(zip(paths, seeds, strict=True)):
-        write_clip(path, result.audios[clip], result.mels[clip], page | {"seed": each})
+    for clip, (path, each, share) in enumerate(zip(paths, seeds, shares, strict=True)):
+        place = {} if query.to is None else {"share": share}
+        write_clip(path, result.audios[clip], result.mels[clip], page | place | {"seed": each})
         names = f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}"
         console.print(names, markup=False, soft_wrap=True)
+
+
+def _load(model: str, bridge: str | None) -> "tuple[CLIPSonicPipeline, str]":
+    """The model, and the name of the bridge to take; one from elsewhere joins the model as its `pd`."""
+    from clipsonic.bridges.load import load_bridge
+    from clipsonic.model_folder import is_hub_id
+    from clipsonic.pipeline import CLIPSonicPipeline
+
+    if bridge is not None and (Path(bridge).is_dir() or is_hub_id(bridge)):
+        return CLIPSonicPipeline.from_pretrained(model, pd=load_bridge(bridge)), "pd"
+    pipeline = CLIPSonicPipeline.from_pretrained(model)
+    name = pipeline.config.bridge if bridge is None else bridge
+    pipeline.check_bridge(name)
+    return pipeline, name
+
+
+def _embed(
+    pipeline: "CLIPSonicPipeline", query: Query, pictures: list[Any], bridge: str, random: Any
+) -> list[Any]:
+    """The query => one embedding, or those along the way to its other end."""
+    import torch
+
+    from clipsonic.queries import between, mix
+
+    parts = []
+    if query.texts:
+        parts.append(pipeline.embed(query.texts, bridge=bridge, generators=[random] * len(query.texts)))
+    if pictures:
+        parts.append(pipeline.embed(image=pictures))
+    start = mix(torch.cat(parts), query.weights)
+    if query.to is None:
+        return [start]
+    end = pipeline.embed([query.to], bridge=bridge, generators=[random])[0]
+    return list(between(start, end, [place / (query.points - 1) for place in range(query.points)]))
 
 
 def check_device(name: str) -> None:
@@ -145,22 +223,24 @@ def write_clip(path: Path, audio: Any, mel: Any, page: dict[str, Any]) -> None:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _sidecar(
-    pipeline: "CLIPSonicPipeline", folder: Path, prompt: str | None, image: Path | None
-) -> dict[str, Any]:
+def _sidecar(pipeline: "CLIPSonicPipeline", folder: Path, query: Query, bridge: str) -> dict[str, Any]:
     from clipsonic import __version__
     from clipsonic.model_folder import WEIGHTS
 
     with (folder / "unet" / WEIGHTS).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "query": prompt if prompt is not None else str(image),
-        "query_kind": "text" if prompt is not None else "image",
-        "bridge": "zs" if prompt is not None else "none",
+    page: dict[str, Any] = {
+        "query": query.title,
+        "texts": query.texts,
+        "images": [str(image) for image in query.images],
+        "weights": query.weights,
+        "negative": query.negative,
+        "bridge": (query.bridge or bridge) if query.texts else "none",
         "model_sha256": digest,
         "encoder": pipeline.config.encoder_id,
         "clipsonic": __version__,
     }
+    return page if query.to is None else page | {"to": query.to}
 
 
 def file_name(query: str) -> str:

@@ -1,40 +1,15 @@
-"""Pictures in and out: the user's query, and the image of a mel spectrogram."""
+"""Pictures that are made: the image of a mel spectrogram."""
 
-import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, ImageOps
 
 from clipsonic.config import FRAMES_PER_SECOND, LOG_MEL_FLOOR, LOG_MEL_TOP, SAMPLE_RATE
-from clipsonic.errors import UserError
 
-
-def open_picture(path: Path) -> Image.Image:
-    """An image file => the picture, upright; its transparency is the encoder's to treat.
-
-    Raises:
-        UserError: it is missing, empty, cut off, no picture, or unreasonably large.
-    """
-    if not path.is_file():
-        raise UserError(f"no picture {path}")
-    if path.stat().st_size == 0:
-        raise UserError(f"the picture {path} is empty (0 bytes)")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                return ImageOps.exif_transpose(image)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombWarning,
-        Image.DecompressionBombError,
-    ) as error:
-        raise UserError(f"{path} cannot be read as a picture: {error}") from error
+if TYPE_CHECKING:
+    from clipsonic.evaluation.gap import Gap
 
 
 def save_mel(path: Path, mel: Float[np.ndarray, "mels frames"], title: str) -> None:
@@ -63,6 +38,49 @@ def save_mel(path: Path, mel: Float[np.ndarray, "mels frames"], title: str) -> N
     axes.set(xlabel="seconds", ylabel="Hz")
     axes.set_title(title if len(title) <= 80 else f"{title[:79]}…", parse_math=False)
     figure.colorbar(picture, ax=axes, label="dB")
+    figure.savefig(path, format="png")
+
+
+def save_gap(path: Path, gap: "Gap") -> None:
+    """The modality gap => a PNG: all embeddings in the images' and texts' plane, and the cosines of each bridge."""
+    import torch
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from clipsonic.evaluation.gap import principal_plane
+
+    names = list(gap.embeddings)
+    first = {
+        label: row for row, label in reversed(list(enumerate(gap.labels)))
+    }  # a text once, unless it is drawn
+    mean, plane = principal_plane(torch.cat([gap.images, *gap.embeddings.values()]))
+    figure = Figure(figsize=(11, 4.6), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    map_axes, cosine_axes = figure.subplots(1, 2)
+    images = (gap.images - mean) @ plane
+    map_axes.scatter(*images.T, s=10, c="0.75", label="images", linewidths=0)
+    for number, name in enumerate(names):
+        rows = gap.embeddings[name]
+        points = ((rows[list(first.values())] if name == "zs" else rows) - mean) @ plane
+        map_axes.scatter(
+            *points.T,
+            s=26 if name == "zs" else 10,
+            color=f"C{number}",
+            label=name,
+            marker="^x+.1*"[number % 6],
+        )
+    map_axes.set(xlabel="first component", ylabel="second component", title="Embeddings (PCA)")
+    map_axes.legend(fontsize=8)
+    edges = np.linspace(min(cosine.min() for cosine in gap.cosines.values()), 1, 41)
+    for number, name in enumerate(names):
+        row = gap.rows[number]
+        label = f"{name}: {row.cosine.value:.2f} [{row.cosine.low:.2f}, {row.cosine.high:.2f}]"
+        cosine_axes.hist(
+            gap.cosines[name], edges, histtype="step", color=f"C{number}", label=label, linewidth=1.5
+        )
+        cosine_axes.axvline(row.cosine.value, color=f"C{number}", linewidth=0.8, linestyle=":")
+    cosine_axes.set(xlabel="cosine with the true image embedding", ylabel="pairs", title="The gap")
+    cosine_axes.legend(fontsize=8, loc="upper left")
     figure.savefig(path, format="png")
 
 

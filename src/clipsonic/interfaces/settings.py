@@ -50,3 +50,17 @@ def _examples(page: dict[str, Any]) -> str:
     names = [f"{room}.{name}" for room, inside in page.items() if isinstance(inside, dict) for name in inside]
     names += [name for name, inside in page.items() if not isinstance(inside, dict)]
     return ", ".join(f"{name}=..." for name in names)
+
+
+def numbers(option: str, text: str | None) -> list[float] | None:
+    """`0.7 0.3` or `0.7,0.3` => numbers.
+
+    Raises:
+        UserError: a part is no number.
+    """
+    if text is None:
+        return None
+    try:
+        return [float(word) for word in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise UserError(f"{option} {text}: these are no numbers; write {option} 0.7 0.3") from error

@@ -5,36 +5,52 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipsonic.config import SPECTROGRAM_PRESETS
 from clipsonic.interfaces.progress import bar, console
 from clipsonic.interfaces.settings import choose
+
+if TYPE_CHECKING:
+    from clipsonic.training.recipe import Recipe
 
 
 def run_spectrogram(data: Path, out: Path, preset: str, changes: list[str], dry_run: bool) -> None:
     """Trains a spectrogram model, or prints what would be trained."""
     settings = choose(SPECTROGRAM_PRESETS, preset, changes)
 
-    from clipsonic.training.loop import train
     from clipsonic.training.spectrogram import SpectrogramRecipe
 
     recipe = SpectrogramRecipe(settings, data)
-    training = settings.training
+    about = f"{data}, {len(recipe.clips)} training clips, encoder {recipe.clips.info.encoder_id}"
+    run_training(recipe, out, about, len(recipe.clips), dry_run)
+
+
+def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run: bool) -> None:
+    """Trains whatever it is with progress, or prints what would be trained.
+
+    Args:
+        about: the data, in a line.
+        examples: how many there are, an epoch.
+    """
+    training = recipe.training
     if dry_run:
         parameters = sum(weight.numel() for weight in recipe.model.parameters())
-        print(settings.model_dump_json(indent=2))
-        print(f"data: {data}, {len(recipe.clips)} training clips, encoder {recipe.clips.info.encoder_id}")
+        print(recipe.settings.model_dump_json(indent=2))
+        print(f"data: {about}")
         print(f"model: {parameters / 1e6:.1f} M parameters")
-        epochs = training.steps * training.batch_size / len(recipe.clips)
+        epochs = training.steps * training.batch_size / examples
         print(f"would train {training.steps} steps of {training.batch_size}, {epochs:.0f} epochs, into {out}")
         return
+
+    from clipsonic.training.loop import train
+
     console.quiet = os.environ.get("RANK", "0") != "0"  # of several processes, one speaks
     with bar("steps") as progress, asked_to_stop() as should_stop:
         task = progress.add_task("training", total=training.steps, note="")
         for state in train(recipe, out, should_stop):
             losses = ", ".join(f"{name} {value:.4f}" for name, value in state.losses.items())
-            note = f"{losses}, {state.examples_per_second:.1f} clips/s"
+            note = f"{losses}, {state.examples_per_second:.1f} examples/s"
             progress.update(task, completed=state.step, note=note)
             if state.validation_loss is not None:
                 console.print(

@@ -9,9 +9,9 @@ from benchmarks.parity.clip import save_small_clip
 from benchmarks.parity.unclip_prior import SMALL, ours, publish, theirs
 from diffusers import DDPMScheduler, PriorTransformer, UnCLIPScheduler
 
+from clipsonic.bridges.load import load_bridge
 from clipsonic.encoders.clip import CLIPEncoder
 from clipsonic.errors import UserError
-from clipsonic.prior.load import load_prior
 
 TEXTS = ["dog", "a cat on a mat"]
 
@@ -31,7 +31,7 @@ def published(tmp_path: Path) -> Path:
 
 
 def test_equal_to_diffusers_pipeline(encoder, published) -> None:
-    found = ours(load_prior(str(published)), encoder, TEXTS, [7, 8])
+    found = ours(load_bridge(str(published)), encoder, TEXTS, [7, 8])
     clip, tokenizer, _ = encoder._parts
     expected = torch.cat([theirs(published, clip, tokenizer, text, 7 + i) for i, text in enumerate(TEXTS)])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
@@ -40,19 +40,19 @@ def test_equal_to_diffusers_pipeline(encoder, published) -> None:
 
 
 def test_karlos_folders_and_a_bin_of_plain_weights(encoder, published) -> None:
-    expected = ours(load_prior(str(published)), encoder, TEXTS, [1, 2])
+    expected = ours(load_bridge(str(published)), encoder, TEXTS, [1, 2])
     (published / "scheduler").rename(published / "prior_scheduler")
     PriorTransformer.from_pretrained(published / "prior").save_pretrained(
         published / "prior", safe_serialization=False
     )
     (published / "prior/diffusion_pytorch_model.safetensors").unlink()
-    torch.testing.assert_close(ours(load_prior(str(published)), encoder, TEXTS, [1, 2]), expected)
+    torch.testing.assert_close(ours(load_bridge(str(published)), encoder, TEXTS, [1, 2]), expected)
 
 
 def test_saved_and_loaded_as_a_component(encoder, published, tmp_path) -> None:
-    prior = load_prior(str(published))
+    prior = load_bridge(str(published))
     prior.save_pretrained(tmp_path / "own")
-    again = load_prior(str(tmp_path / "own"))
+    again = load_bridge(str(tmp_path / "own"))
     torch.testing.assert_close(ours(again, encoder, TEXTS, [1, 2]), ours(prior, encoder, TEXTS, [1, 2]))
 
 
@@ -79,24 +79,24 @@ def test_the_steps_are_the_published_schedulers() -> None:
 
 
 def test_whitening_is_frozen(published) -> None:
-    prior = load_prior(str(published))
+    prior = load_bridge(str(published))
     frozen = {name for name, weight in prior.named_parameters() if not weight.requires_grad}
     assert frozen == {"net.clip_mean", "net.clip_std"}
 
 
 def test_another_clips_prior_is_refused_with_the_reason(tmp_path) -> None:
     with pytest.raises(UserError, match="ViT-bigG/14"):
-        load_prior("kandinsky-community/kandinsky-2-2-prior")
+        load_bridge("kandinsky-community/kandinsky-2-2-prior")
     PriorTransformer(**SMALL, embedding_dim=1280).save_pretrained(tmp_path / "prior")
     UnCLIPScheduler(prediction_type="sample").save_pretrained(tmp_path / "scheduler")
     with pytest.raises(UserError, match="embeddings of 1280 numbers"):
-        load_prior(str(tmp_path))
+        load_bridge(str(tmp_path))
 
 
 def test_damaged_folders_are_told(published) -> None:
     (published / "scheduler/scheduler_config.json").write_text(json.dumps({"prediction_type": "epsilon"}))
     with pytest.raises(UserError, match="another noise process"):
-        load_prior(str(published))
+        load_bridge(str(published))
     (published / "prior/config.json").write_text("{")
     with pytest.raises(UserError, match="no prior can be loaded"):
-        load_prior(str(published))
+        load_bridge(str(published))

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clipsonic.bridges.base import Bridge, draw, nearest
+from clipsonic.bridges.network import PriorNetwork
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError, first_line
-from clipsonic.prior.base import Prior, draw, nearest
-from clipsonic.prior.network import PriorNetwork
 
 WEIGHTS, CONFIG = "prior/best.pth", "prior/prior_config.json"
 CANDIDATES = 2  # drawn for each text; the one nearest to it is kept
@@ -31,7 +31,7 @@ NETWORK = {  # what this network is, whatever else a published configuration say
 }
 
 
-class LAIONPrior(Prior):
+class LAIONPrior(Bridge):
     """PriorNetwork trained by LAION on CLIP ViT-L/14; predicts the clean image embedding times sqrt(D).
 
     Args: as of PriorNetwork, and

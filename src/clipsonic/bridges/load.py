@@ -1,23 +1,27 @@
-"""A name or folder => the prior it holds, of ours or of those that others published."""
+"""A name or folder => the bridge it holds, of ours or of those that others published."""
 
 import json
 from pathlib import Path
 
+from clipsonic.bridges import laion
+from clipsonic.bridges.base import Bridge
+from clipsonic.bridges.diffusion_prior import DiffusionPrior
+from clipsonic.bridges.laion import LAIONPrior, load_laion
+from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval
+from clipsonic.bridges.unclip import UnCLIPPrior, load_unclip
 from clipsonic.errors import UserError, first_line
 from clipsonic.model_folder import hub_file
-from clipsonic.prior import laion
-from clipsonic.prior.base import Prior
-from clipsonic.prior.laion import LAIONPrior, load_laion
-from clipsonic.prior.unclip import UnCLIPPrior, load_unclip
 
-KINDS: dict[str, type[Prior]] = {"LAIONPrior": LAIONPrior, "UnCLIPPrior": UnCLIPPrior}
+KINDS: dict[str, type[Bridge]] = {
+    kind.__name__: kind for kind in (DiffusionPrior, MeanShift, LinearMap, Retrieval, LAIONPrior, UnCLIPPrior)
+}
 SCHEDULERS = {  # where each publisher keeps the scheduler of the prior in the folder `prior`
     "kakaobrain/karlo-v1-alpha": "prior_scheduler",
     "kandinsky-community/kandinsky-2-1-prior": "scheduler",
 }
 
 
-def load_prior(source: str) -> Prior:
+def load_bridge(source: str) -> Bridge:
     """A hub id, or a folder laid out as published or as ours => the prior.
 
     Published ones are `laion/DALLE2-PyTorch`, `kakaobrain/karlo-v1-alpha` and
@@ -51,10 +55,10 @@ def load_prior(source: str) -> Prior:
     return load_laion(hub_file(source, laion.WEIGHTS), hub_file(source, laion.CONFIG))
 
 
-def _load_own(folder: Path) -> Prior:
+def _load_own(folder: Path) -> Bridge:
     try:
         kind = json.loads((folder / "config.json").read_bytes())["_class_name"]
-        prior: Prior = KINDS[kind].from_pretrained(folder, use_safetensors=True)
+        prior: Bridge = KINDS[kind].from_pretrained(folder, use_safetensors=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} does not hold a prior ({first_line(error)})") from error
     return prior.eval()

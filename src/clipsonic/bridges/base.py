@@ -1,4 +1,4 @@
-"""What every prior is: texts as an encoder says them => unit image embeddings of the same space."""
+"""What every bridge is: texts as an encoder says them => unit image embeddings of the same space."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
 
 
-class Prior(ModelMixin, ConfigMixin, ABC):
-    """A diffusion prior (Ramesh et al. 2022, section 2.2), a component of a diffusers pipeline."""
+class Bridge(ModelMixin, ConfigMixin, ABC):
+    """A way from words to pictures, a component of a diffusers pipeline: a diffusion prior, or simpler."""
 
     config_name = "config.json"
 
@@ -37,8 +37,8 @@ class Prior(ModelMixin, ConfigMixin, ABC):
             UserError: the text comes from an encoder of another size.
         """
 
-    def check_text(self, text: TextEncoding, tokens: int) -> None:
-        """Refuses the words of another encoder than the prior was trained with, as far as sizes tell.
+    def check_text(self, text: TextEncoding, tokens: int | None = None) -> None:
+        """Refuses the words of another encoder than the bridge was made with, as far as sizes tell.
 
         Raises:
             UserError: the embeddings' length differs, or there are more tokens a text than `tokens`.
@@ -46,11 +46,11 @@ class Prior(ModelMixin, ConfigMixin, ABC):
         dim, given = text.projection.shape[-1], text.tokens.shape[1]
         if dim != self.embedding_dim:
             raise UserError(
-                f"the prior was made for embeddings of {self.embedding_dim} numbers and the encoder gives {dim}; "
-                "use the encoder that the prior was trained with"
+                f"the bridge was made for embeddings of {self.embedding_dim} numbers and the encoder gives {dim}; "
+                "use the encoder that it was trained with"
             )
-        if given > tokens:
-            raise UserError(f"the prior reads {tokens} tokens a text and the encoder gives {given}")
+        if tokens is not None and given > tokens:
+            raise UserError(f"the bridge reads {tokens} tokens a text and the encoder gives {given}")
 
 
 def draw(shape: Sequence[int], generators: Sequence[torch.Generator], like: Tensor) -> Tensor:

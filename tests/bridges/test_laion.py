@@ -11,11 +11,11 @@ from benchmarks.parity.laion_prior import FIXTURE, SMALL, inputs, ours
 from benchmarks.parity.weights import noise, seeded
 from safetensors.torch import load_file
 
+from clipsonic.bridges.base import nearest
+from clipsonic.bridges.laion import LAIONPrior, cosine_beta, load_laion
+from clipsonic.bridges.load import load_bridge
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
-from clipsonic.prior.base import nearest
-from clipsonic.prior.laion import LAIONPrior, cosine_beta, load_laion
-from clipsonic.prior.load import load_prior
 
 CONFIG = {  # as published, with the sizes of the test
     "prior": {
@@ -86,7 +86,7 @@ def test_equal_to_the_published_code(prior) -> None:
 
 
 def test_loads_what_was_published(prior, published) -> None:
-    loaded = load_prior(str(published))
+    loaded = load_bridge(str(published))
     found = loaded.sample(text(), text(1), generators(1, 2, 3, 4))
     torch.testing.assert_close(found, prior.sample(text(), text(1), generators(1, 2, 3, 4)))
     torch.testing.assert_close(found.norm(dim=1), torch.ones(4))
@@ -96,14 +96,14 @@ def test_loads_a_trainers_checkpoint_and_prefers_its_average(prior, published) -
     state = torch.load(published / "prior/best.pth", weights_only=True)
     old = {name: torch.zeros_like(value) for name, value in state.items()}
     torch.save({"model": old, "ema_model": state, "step": 7}, published / "prior/best.pth")
-    loaded = load_prior(str(published))
+    loaded = load_bridge(str(published))
     torch.testing.assert_close(loaded.state_dict(), prior.state_dict())
 
 
 def test_saved_and_loaded_as_a_component(prior, tmp_path) -> None:
     prior.save_pretrained(tmp_path)
     assert [file.suffix for file in sorted(tmp_path.iterdir())] == [".json", ".safetensors"]
-    torch.testing.assert_close(load_prior(str(tmp_path)).state_dict(), prior.state_dict())
+    torch.testing.assert_close(load_bridge(str(tmp_path)).state_dict(), prior.state_dict())
 
 
 def test_a_row_does_not_depend_on_its_batch(prior) -> None:
@@ -155,10 +155,10 @@ def test_a_hostile_pickle_is_refused_and_not_run(published, tmp_path) -> None:
     mark = tmp_path / "was-run"
     (published / "prior/best.pth").write_bytes(pickle.dumps(Hostile(mark)))
     with pytest.raises(UserError, match="no file of plain weights"):
-        load_prior(str(published))
+        load_bridge(str(published))
     torch.save({"net.learned_query": Hostile(mark)}, published / "prior/best.pth")
     with pytest.raises(UserError, match="no file of plain weights"):
-        load_prior(str(published))
+        load_bridge(str(published))
     assert not mark.exists()
 
 
@@ -167,10 +167,10 @@ def test_other_networks_are_refused(published, prior) -> None:
     weights = published / "prior/best.pth"
     torch.save({**state, "net.extra": torch.zeros(1)}, weights)
     with pytest.raises(UserError, match=r"does not fit LAION's prior"):
-        load_prior(str(published))
+        load_bridge(str(published))
     torch.save([1, 2], weights)
     with pytest.raises(UserError, match=r"does not fit LAION's prior"):
-        load_prior(str(published))
+        load_bridge(str(published))
     config = published / "prior/prior_config.json"
     for name, value in (("num_image_embeds", 2), ("normformer", False)):
         page = json.loads(json.dumps(CONFIG))
@@ -191,7 +191,7 @@ def test_words_of_another_encoder_are_refused(prior) -> None:
 
 def test_nothing_there_is_said_in_one_line(tmp_path) -> None:
     with pytest.raises(UserError, match="no prior in"):
-        load_prior(str(tmp_path))
+        load_bridge(str(tmp_path))
     with pytest.raises(UserError, match=r"best\.pth of laion/DALLE2-PyTorch is not here") as told:
-        load_prior("laion/DALLE2-PyTorch")
+        load_bridge("laion/DALLE2-PyTorch")
     assert "\n" not in str(told.value)

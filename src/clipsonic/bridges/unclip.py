@@ -12,16 +12,16 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clipsonic.bridges.base import Bridge
 from clipsonic.diffusion.prediction import Prediction
 from clipsonic.diffusion.sampling import sample
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError, first_line
-from clipsonic.prior.base import Prior
 
 CLIP_DIM = 768  # of ViT-L/14, the CLIP of all priors that work with this project
 
 
-class UnCLIPPrior(Prior):
+class UnCLIPPrior(Bridge):
     """A published PriorTransformer with the noise process and guidance it was published with.
 
     The network predicts the clean embedding, whitened by the checkpoint's mean and deviation. Text embeddings go

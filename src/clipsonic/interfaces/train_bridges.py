@@ -1,0 +1,90 @@
+"""`clipsonic train prior` and `train bridge`: which pairs, settings, progress."""
+
+from pathlib import Path
+
+from clipsonic.config import PRIOR_PRESETS
+from clipsonic.data.pairs import Pairs, captioned_pairs, labelled_pairs, read_captions
+from clipsonic.data.shards import read_info
+from clipsonic.encoders.base import Encoder
+from clipsonic.errors import UserError
+from clipsonic.interfaces.prepare import choose_encoder
+from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.settings import choose
+from clipsonic.interfaces.train import run_training
+
+
+def run_prior(
+    out: Path,
+    data: Path | None,
+    captions: Path | None,
+    encoder_name: str,
+    preset: str,
+    changes: list[str],
+    dry_run: bool,
+) -> None:
+    """Trains a diffusion prior, or prints what would be trained."""
+    settings = choose(PRIOR_PRESETS, preset, changes)
+    pairs, held_out, encoder = _pairs(data, captions, encoder_name, out / "embeddings")
+
+    from clipsonic.training.prior import PriorRecipe
+
+    recipe = PriorRecipe(settings, pairs, held_out, encoder)
+    about = f"{len(pairs)} pairs of {len(pairs.texts)} texts, {len(held_out or [])} held out, encoder {encoder.id}"
+    run_training(recipe, out, about, len(pairs), dry_run)
+
+
+def run_bridge(
+    kind: str, out: Path, data: Path | None, captions: Path | None, encoder_name: str, keys: str
+) -> None:
+    """Computes a bridge and saves it."""
+    from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval
+    from clipsonic.files import whole_folder
+    from clipsonic.training.prior import encode
+
+    fits = {"shift": MeanShift.fit, "linear": LinearMap.fit, "retrieval": Retrieval.fit}
+    if kind not in fits:
+        raise UserError(f"no bridge '{kind}' to compute; choose one of {', '.join(fits)}")
+    if keys not in ("text", "image"):
+        raise UserError(f"--keys {keys}: choose text or image")
+    if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():
+        raise UserError(f"{out} holds something else than a bridge; name another folder")
+    pairs, _, encoder = _pairs(data, captions, encoder_name, out.with_name(f"{out.name}-embeddings"))
+    image = pairs.images[pairs.links[:, 1]]
+    text = encode(encoder, pairs.texts).embedding[pairs.links[:, 0]]
+    by_image = kind == "retrieval" and keys == "image"
+    bridge = fits[kind](image if by_image else text, image, pairs.encoder_id)
+    with whole_folder(out.resolve()) as folder:
+        bridge.save_pretrained(folder, safe_serialization=True)
+    console.print(f"{out}: {kind} of {len(pairs)} pairs, encoder {pairs.encoder_id}", markup=False)
+
+
+def _pairs(
+    data: Path | None, captions: Path | None, encoder_name: str, cache: Path
+) -> tuple[Pairs, Pairs | None, Encoder]:
+    """Training pairs, held-out pairs if there are, and the encoder of both."""
+    if (data is None) == (captions is None):
+        raise UserError("name a prepared data set with --data, or captioned pictures with --captions")
+    if data is not None:
+        from clipsonic.data.dataset import encoder_of
+
+        others = set(read_info(data).splits) - {"train"}
+        pairs = labelled_pairs(data, {"train"})
+        return pairs, labelled_pairs(data, others) if others else None, encoder_of(data)
+    assert captions is not None
+    listed = read_captions(captions)
+    chosen = {held: [each for each in listed if (each.split != "train") == held] for held in (False, True)}
+    if not chosen[False]:
+        raise UserError(f"{captions} has no pictures of split train")
+    encoder = choose_encoder(encoder_name)
+    with bar("pictures") as progress:
+        task = progress.add_task("embedding", total=len(listed), note="")
+        first = len(chosen[False])
+        pairs = captioned_pairs(
+            chosen[False], encoder, cache, lambda done: progress.update(task, completed=done)
+        )
+        held_out = None
+        if chosen[True]:
+            held_out = captioned_pairs(
+                chosen[True], encoder, cache, lambda done: progress.update(task, completed=first + done)
+            )
+    return pairs, held_out, encoder
