@@ -153,3 +153,21 @@ def clipsonic_command(
         return code, said.out + said.err
 
     return run
+
+
+@pytest.fixture
+def labelled(videos: Path, tmp_path: Path, mini_encoder: "MiniEncoder") -> Path:
+    """A prepared data set of four videos with two labels, one of them held out."""
+    from clipsonic.data.prepare import prepare
+    from clipsonic.data.sources import find_videos
+
+    rows = [
+        "path,label,split",
+        "a.mp4,dog,train",
+        "b.mp4,rain,train",
+        "deep/c.mp4,dog,train",
+        "d é.mp4,rain,test",
+    ]
+    (videos / "list.csv").write_text("\n".join(rows))
+    list(prepare(find_videos([videos / "list.csv"]), tmp_path / "labelled", mini_encoder, workers=1))
+    return tmp_path / "labelled"

@@ -88,16 +88,16 @@ class Retrieval(Bridge):
     """The mean of the k stored image embeddings whose keys are nearest, weighted by softmax(cosine / temperature).
 
     Args:
-        items: how many pairs are stored.
+        pairs: how many are stored.
     """
 
     @register_to_config
     def __init__(
-        self, dim: int, items: int, k: int = 32, temperature: float = 0.05, encoder_id: str | None = None
+        self, dim: int, pairs: int, k: int = 32, temperature: float = 0.05, encoder_id: str | None = None
     ) -> None:
         super().__init__()
-        self.register_buffer("stored_keys", torch.zeros(items, dim))
-        self.register_buffer("stored_images", torch.zeros(items, dim))
+        self.register_buffer("stored_keys", torch.zeros(pairs, dim))
+        self.register_buffer("stored_images", torch.zeros(pairs, dim))
 
     @classmethod
     def fit(

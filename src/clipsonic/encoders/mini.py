@@ -34,7 +34,7 @@ from clipsonic.errors import UserError
 Item = TypeVar("Item")
 
 TEXT_FEATURES = 384
-PRIOR_TOKENS = 32  # of a text, for the priors: room for a sentence
+PRIOR_TOKENS = 16  # of a text, for the priors: room for a short sentence
 _MAX_TOKENS = 128
 
 
@@ -92,7 +92,7 @@ class MiniEncoder(Encoder):
 
     @torch.no_grad()
     def encode_tokens(self, texts: Sequence[str]) -> TextEncoding:
-        """Texts => embeddings before they are brought to norm 1, and MiniLM's states of the first 32 tokens."""
+        """Texts => embeddings before they are brought to norm 1, and MiniLM's states of the first 16 tokens."""
         parts = []
         for chunk in self._chunks(texts):
             states, mask = _token_states(chunk, self.device)
