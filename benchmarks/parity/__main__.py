@@ -8,7 +8,7 @@ pip install --no-deps --target REFERENCE clip-anytorch torchvision laion-clap to
 import argparse
 from pathlib import Path
 
-from benchmarks.parity import bigvgan, clap, clip, laion_prior, unclip_prior, vggish
+from benchmarks.parity import bigvgan, clap, clip, discriminators, laion_prior, unclip_prior, vggish
 from benchmarks.parity.table import as_markdown
 
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "laion": laion_prior,
     "unclip": unclip_prior,
     "bigvgan": bigvgan,
+    "discriminators": discriminators,
 }
 
 if __name__ == "__main__":

@@ -58,25 +58,29 @@ def mel_filters() -> Float[Tensor, "mels bins"]:
     return torch.from_numpy(filters.T.astype(np.float32))
 
 
-def stft(wave: Float[Tensor, "b samples"]) -> Complex[Tensor, "b bins frames"]:
-    """Wave => spectra of samples / 512 frames; the ends are mirrored."""
-    window = torch.hann_window(N_FFT, device=wave.device)
-    mirrored = pad(wave[:, None], (EDGE, EDGE), mode="reflect")[:, 0]
-    return torch.stft(mirrored, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
+def stft(
+    wave: Float[Tensor, "b samples"], n_fft: int = N_FFT, hop: int = HOP_LENGTH
+) -> Complex[Tensor, "b bins frames"]:
+    """Wave => spectra of samples / hop frames; the ends are mirrored."""
+    window, edge = torch.hann_window(n_fft, device=wave.device), (n_fft - hop) // 2
+    mirrored = pad(wave[:, None], (edge, edge), mode="reflect")[:, 0]
+    return torch.stft(mirrored, n_fft, hop, window=window, center=False, return_complex=True)
 
 
-def istft(spectra: Complex[Tensor, "b bins frames"]) -> Float[Tensor, "b samples"]:
+def istft(
+    spectra: Complex[Tensor, "b bins frames"], n_fft: int = N_FFT, hop: int = HOP_LENGTH
+) -> Float[Tensor, "b samples"]:
     """Spectra => the wave whose `stft` is nearest in least squares (Griffin and Lim 1984, eq. 6)."""
-    window = torch.hann_window(N_FFT, device=spectra.device)
+    window, edge = torch.hann_window(n_fft, device=spectra.device), (n_fft - hop) // 2
     frames = spectra.shape[-1]
-    length = (frames - 1) * HOP_LENGTH + N_FFT
+    length = (frames - 1) * hop + n_fft
 
     def overlap_add(pieces: Float[Tensor, "b window frames"]) -> Float[Tensor, "b length"]:
-        return fold(pieces, (1, length), (1, N_FFT), stride=(1, HOP_LENGTH))[:, 0, 0]
+        return fold(pieces, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]
 
-    wave = overlap_add(torch.fft.irfft(spectra, N_FFT, dim=1) * window[:, None])
+    wave = overlap_add(torch.fft.irfft(spectra, n_fft, dim=1) * window[:, None])
     weight = overlap_add((window**2)[None, :, None].expand(1, -1, frames))
-    return wave[:, EDGE:-EDGE] / weight[:, EDGE:-EDGE].clamp(min=1e-8)
+    return wave[:, edge:-edge] / weight[:, edge:-edge].clamp(min=1e-8)
 
 
 def log_mel(wave: Float[Tensor, "b samples"]) -> Float[Tensor, "b mels frames"]:

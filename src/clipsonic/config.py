@@ -65,6 +65,8 @@ class TrainingSettings(Frozen):
     batch_size: int = Field(32, gt=0)  # per process
     learning_rate: float = Field(1e-4, ge=0)
     warmup_steps: int = 0
+    lr_decay: float = Field(1.0, gt=0, le=1)  # factor a step
+    betas: tuple[float, float] = (0.9, 0.999)  # of AdamW
     weight_decay: float = 0.0
     max_grad_norm: float = math.inf
     ema_decay: float = 0.9999
@@ -217,5 +219,67 @@ BIGVGAN_PRESETS: dict[str, BigVGANSettings] = {
     # Its smaller one: 14 M parameters.
     "paper-base": BigVGANSettings(
         channels=512, upsample_rates=(8, 8, 2, 2, 2), upsample_kernels=(16, 16, 4, 4, 4)
+    ),
+}
+
+
+class FourierVocoderSettings(Frozen):
+    """Shape of the light vocoder."""
+
+    width: int = Field(256, gt=0)  # channels of the blocks
+    blocks: int = Field(8, gt=0)
+    expansion: int = Field(3, gt=0)  # widening inside a block
+    upsample: Literal[1, 2, 4, 8] = 4  # spectra a mel frame
+
+
+class VocoderSettings(Frozen):
+    """Everything that decides a vocoder, besides its sounds."""
+
+    generator: BigVGANSettings | FourierVocoderSettings = BigVGANSettings()
+    segment: int = Field(8192, gt=0, multiple_of=HOP_LENGTH)  # samples of a training crop
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)  # of the multi-period discriminator
+    resolutions: tuple[tuple[int, int, int], ...] = (  # (FFT, hop, window) of the multi-resolution one
+        (1024, 120, 600),
+        (2048, 240, 1200),
+        (512, 50, 240),
+    )
+    discriminator_width: float = Field(1.0, gt=0, le=1)  # share of the published channels
+    mel_weight: float = Field(45.0, ge=0)
+    stft_weight: float = Field(0.0, ge=0)  # of the multi-resolution STFT distance, which BigVGAN does without
+    adversarial_after: int = Field(0, ge=0)  # steps before the discriminators join
+    training: TrainingSettings = TrainingSettings(
+        learning_rate=1e-4,
+        lr_decay=0.9999996,
+        betas=(0.8, 0.99),
+        weight_decay=0.01,
+        ema_decay=0.0,
+    )
+
+
+VOCODER_PRESETS: dict[str, VocoderSettings] = {
+    "paper-large": VocoderSettings(generator=BIGVGAN_PRESETS["paper-large"]),
+    "paper-base": VocoderSettings(generator=BIGVGAN_PRESETS["paper-base"]),
+    # For two processor cores: 3.5 M parameters, 40 times faster than real time on one core.
+    "mini": VocoderSettings(
+        generator=FourierVocoderSettings(),
+        segment=16_384,
+        discriminator_width=0.125,
+        stft_weight=2.5,
+        adversarial_after=2000,
+        training=TrainingSettings(
+            steps=20_000,
+            batch_size=16,
+            learning_rate=5e-4,
+            lr_decay=0.9999,
+            betas=(0.8, 0.99),
+            weight_decay=0.01,
+            warmup_steps=200,
+            max_grad_norm=10.0,
+            ema_decay=0.999,
+            checkpoint_every=500,
+            validate_every=500,
+            log_every=20,
+            workers=0,
+        ),
     ),
 }

@@ -30,13 +30,14 @@ from clipsonic.errors import UserError, first_line
 from clipsonic.model_folder import check_folder, resolve
 from clipsonic.vocoder.base import Vocoder, check_mel
 from clipsonic.vocoder.bigvgan import BigVGAN
+from clipsonic.vocoder.fourier import FourierVocoder
 from clipsonic.vocoder.griffin_lim import GriffinLim
 
 PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothing else
     "encoder": dict(KINDS),
     "unet": {"MelUNet": MelUNet},
     "scheduler": {kind.__name__: kind for kind, _ in SOLVERS.values()},
-    "vocoder": {"GriffinLim": GriffinLim, "BigVGAN": BigVGAN},
+    "vocoder": {kind.__name__: kind for kind in (GriffinLim, BigVGAN, FourierVocoder)},
 }
 BRIDGES = ("pd", "sd", "shift", "linear", "retrieval")  # what may stand beside the text embedding as is, "zs"
 PARTS |= {name: dict(BRIDGE_KINDS) for name in BRIDGES}

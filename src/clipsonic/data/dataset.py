@@ -145,12 +145,12 @@ def batches(dataset: ClipDataset, draws: Draws, workers: int = 0) -> Iterator[Ba
         persistent_workers=workers > 0,
         collate_fn=_collate,
         multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_ignore_interrupts if workers else None,
+        worker_init_fn=ignore_interrupts if workers else None,
     )
     yield from loader
 
 
-def _ignore_interrupts(worker: int) -> None:
+def ignore_interrupts(worker: int) -> None:
     """Ctrl-C goes to every process of the terminal; only the main one decides."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

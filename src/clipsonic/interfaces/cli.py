@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 from clipsonic.errors import UserError
+from clipsonic.interfaces.cli_models import evaluate_app, models_app
+from clipsonic.interfaces.cli_train import train_app
+from clipsonic.interfaces.options import Debug
 
 app = typer.Typer(
     name="clipsonic",
@@ -19,16 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-train_app = typer.Typer(help="Train a model on a prepared data set.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
-evaluate_app = typer.Typer(help="Measure a model.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
-models_app = typer.Typer(
-    help="Published models: what is here, and how to get the rest.", invoke_without_command=True
-)
 app.add_typer(models_app, name="models")
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")]
 
 
 def _version(asked: bool) -> None:
@@ -130,141 +126,6 @@ def prepare(
     from clipsonic.interfaces.prepare import run
 
     run(videos, out, encoder, clip_seconds, workers)
-
-
-@train_app.command("spectrogram")
-def train_spectrogram(
-    data: Annotated[Path, typer.Option(help="A prepared data set.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished model.")],
-    preset: Annotated[str, typer.Option(help="paper or mini.")] = "mini",
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change a setting: training.batch_size=8. May be repeated."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
-    debug: Debug = False,
-) -> None:
-    """Train the diffusion U-Net; the same command goes on where it was stopped."""
-    from clipsonic.interfaces.train import run_spectrogram
-
-    run_spectrogram(data, out, preset, change or [], dry_run)
-
-
-@models_app.callback()
-def models(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-) -> None:
-    """List the published models that clipsonic can use, and where they are."""
-    if context.invoked_subcommand is None:
-        from clipsonic.interfaces.models import show
-
-        show(as_json)
-
-
-@models_app.command("fetch")
-def models_fetch(
-    names: Annotated[list[str], typer.Argument(help="Names from the list, such as clip.")],
-    debug: Debug = False,
-) -> None:
-    """Download models; the same command goes on where it was stopped."""
-    from clipsonic.interfaces.models import run_fetch
-
-    run_fetch(names)
-
-
-@models_app.command("check")
-def models_check(
-    names: Annotated[list[str] | None, typer.Argument(help="Names from the list; all unless told.")] = None,
-    debug: Debug = False,
-) -> None:
-    """Compare what is here with its checksums."""
-    from clipsonic.interfaces.models import run_check
-
-    run_check(names or [])
-
-
-@models_app.command("convert-vocoder")
-def models_convert_vocoder(
-    source: Annotated[str, typer.Argument(help="Folder or hub id of a BigVGAN as NVIDIA publishes it.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the vocoder.")],
-    debug: Debug = False,
-) -> None:
-    """Turn a published BigVGAN into a vocoder of clipsonic's form."""
-    from clipsonic.interfaces.models import run_convert_vocoder
-
-    run_convert_vocoder(source, out)
-
-
-@train_app.command("prior")
-def train_prior(
-    out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished prior.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="A prepared data set with labels, to train on its labels and frames (SD)."),
-    ] = None,
-    captions: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV or JSON lines of pictures with 'path' and 'caption', to train on instead (PD)."
-        ),
-    ] = None,
-    encoder: Annotated[
-        str, typer.Option(help="With --captions: a model, encoder folder or CLIP to embed them with.")
-    ] = "mini",
-    preset: Annotated[str, typer.Option(help="paper or mini.")] = "mini",
-    change: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: training.steps=500. May be repeated.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
-    debug: Debug = False,
-) -> None:
-    """Train a diffusion prior, from words to pictures; the same command goes on where it was stopped."""
-    from clipsonic.interfaces.train_bridges import run_prior
-
-    run_prior(out, data, captions, encoder, preset, change or [], dry_run)
-
-
-@train_app.command("bridge")
-def train_bridge(
-    kind: Annotated[str, typer.Argument(help="shift, linear or retrieval.")],
-    out: Annotated[Path, typer.Option(help="Folder of the bridge.")],
-    data: Annotated[Path | None, typer.Option(help="A prepared data set with labels.")] = None,
-    captions: Annotated[Path | None, typer.Option(help="Or a list of captioned pictures.")] = None,
-    encoder: Annotated[str, typer.Option(help="With --captions: what to embed them with.")] = "mini",
-    keys: Annotated[str, typer.Option(help="Of retrieval: compare with text or image embeddings.")] = "text",
-    debug: Debug = False,
-) -> None:
-    """Compute a bridge that needs no training, from words to pictures."""
-    from clipsonic.interfaces.train_bridges import run_bridge
-
-    run_bridge(kind, out, data, captions, encoder, keys)
-
-
-@evaluate_app.command("gap")
-def evaluate_gap(
-    data: Annotated[Path, typer.Option(help="A prepared data set with labels and held-out clips.")],
-    out: Annotated[Path, typer.Option(help="Folder for gap.json and gap.png.")],
-    model: Annotated[str, typer.Option(help="A model folder, a hub id, or 'mini'.")] = "mini",
-    bridge: Annotated[
-        list[str] | None, typer.Option(help="Only these of the model's bridges; may be repeated.")
-    ] = None,
-    with_bridge: Annotated[
-        list[str] | None,
-        typer.Option("--with", help="Add one from elsewhere: NAME=FOLDER, such as sd=run/model."),
-    ] = None,
-    split: Annotated[list[str] | None, typer.Option(help="All but train unless told.")] = None,
-    condition_noise: Annotated[
-        float | None, typer.Option(help="Also show the cosine that this much noise on the condition leaves.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bridges that draw.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    debug: Debug = False,
-) -> None:
-    """The modality gap (Table 2): how near each bridge comes to the true image embeddings."""
-    from clipsonic.interfaces.evaluate import run_gap
-
-    run_gap(model, data, out, bridge or [], with_bridge or [], split or [], condition_noise, seed, as_json)
 
 
 def gather_numbers(words: list[str], option: str = "--weights") -> list[str]:

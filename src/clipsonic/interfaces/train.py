@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic.config import SPECTROGRAM_PRESETS
+from clipsonic.config import SPECTROGRAM_PRESETS, VOCODER_PRESETS
 from clipsonic.interfaces.progress import bar, console
 from clipsonic.interfaces.settings import choose
 
@@ -24,6 +24,17 @@ def run_spectrogram(data: Path, out: Path, preset: str, changes: list[str], dry_
     recipe = SpectrogramRecipe(settings, data)
     about = f"{data}, {len(recipe.clips)} training clips, encoder {recipe.clips.info.encoder_id}"
     run_training(recipe, out, about, len(recipe.clips), dry_run)
+
+
+def run_vocoder(data: list[Path], out: Path, preset: str, changes: list[str], dry_run: bool) -> None:
+    """Trains a vocoder, or prints what would be trained."""
+    settings = choose(VOCODER_PRESETS, preset, changes)
+
+    from clipsonic.training.vocoder import VocoderRecipe
+
+    recipe = VocoderRecipe(settings, data)
+    about = f"{len(recipe.waves)} recordings in {', '.join(map(str, data))}"
+    run_training(recipe, out, about, len(recipe.waves), dry_run)
 
 
 def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run: bool) -> None:

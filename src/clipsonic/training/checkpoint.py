@@ -1,8 +1,10 @@
-"""A run's state as one safetensors file: weights, their average, the optimizer's moments, the step.
+"""A run's state as one safetensors file: weights, their average, the optimizers' moments, the step.
 
 No state of random numbers is needed: every draw is a function of seed and step.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,24 +16,35 @@ from clipsonic.errors import UserError
 from clipsonic.files import whole_file
 
 
-def save_state(
-    path: Path, model: torch.nn.Module, average: EMAModel, optimizer: torch.optim.Optimizer, step: int
-) -> None:
-    """Writes the state whole or not at all."""
+@dataclass(frozen=True)
+class Player:
+    """A network that is trained, and what trains it."""
+
+    bare: torch.nn.Module
+    wrapped: torch.nn.Module  # for several processes; the same network
+    optimizer: torch.optim.Optimizer
+
+
+def save_state(path: Path, players: Mapping[str, Player], average: EMAModel, step: int) -> None:
+    """Writes the state whole or not at all.
+
+    Args:
+        players: prefix of the names => network and optimizer; the one with prefix "" is the averaged one.
+    """
     tensors: dict[str, Tensor] = {"step": torch.tensor(step)}
-    for number, (name, weight) in enumerate(model.named_parameters()):
-        tensors[f"model.{name}"] = weight.detach()
-        tensors[f"average.{name}"] = average.shadow_params[number]
-        for moment, value in optimizer.state.get(weight, {}).items():
-            tensors[f"optimizer.{moment}.{name}"] = value
+    for prefix, player in players.items():
+        for number, (name, weight) in enumerate(player.bare.named_parameters()):
+            tensors[f"{prefix}model.{name}"] = weight.detach()
+            if not prefix:
+                tensors[f"average.{name}"] = average.shadow_params[number]
+            for moment, value in player.optimizer.state.get(weight, {}).items():
+                tensors[f"{prefix}optimizer.{moment}.{name}"] = value
     with whole_file(path) as file:
         file.write(save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
 
 
-def load_state(
-    path: Path, model: torch.nn.Module, average: EMAModel, optimizer: torch.optim.Optimizer
-) -> int:
-    """Fills model, average and optimizer from `save_state`'s file and returns the step.
+def load_state(path: Path, players: Mapping[str, Player], average: EMAModel) -> int:
+    """Fills networks, average and optimizers from `save_state`'s file and returns the step.
 
     Raises:
         UserError: the file is damaged or of another model.
@@ -40,15 +53,20 @@ def load_state(
         tensors = load_file(path)
         step = int(tensors["step"])
         with torch.no_grad():
-            for number, (name, weight) in enumerate(model.named_parameters()):
-                weight.copy_(tensors[f"model.{name}"])
-                average.shadow_params[number].copy_(tensors[f"average.{name}"])
-                if f"optimizer.step.{name}" in tensors:
-                    moments = {
-                        moment: torch.empty_like(weight).copy_(tensors[f"optimizer.{moment}.{name}"])
-                        for moment in ("exp_avg", "exp_avg_sq")
-                    }
-                    optimizer.state[weight] = {"step": tensors[f"optimizer.step.{name}"], **moments}
+            for prefix, player in players.items():
+                for number, (name, weight) in enumerate(player.bare.named_parameters()):
+                    weight.copy_(tensors[f"{prefix}model.{name}"])
+                    if not prefix:
+                        average.shadow_params[number].copy_(tensors[f"average.{name}"])
+                    if f"{prefix}optimizer.step.{name}" in tensors:
+                        moments = {
+                            moment: torch.empty_like(weight).copy_(
+                                tensors[f"{prefix}optimizer.{moment}.{name}"]
+                            )
+                            for moment in ("exp_avg", "exp_avg_sq")
+                        }
+                        steps = tensors[f"{prefix}optimizer.step.{name}"]
+                        player.optimizer.state[weight] = {"step": steps, **moments}
     except Exception as error:  # safetensors has errors of its own kind
         raise UserError(
             f"{path} is damaged or of another model ({error}); remove it to start again"

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers.training_utils import EMAModel
+from torch import Tensor
 
 from clipsonic.config import TrainingSettings
 from clipsonic.errors import UserError
 from clipsonic.files import write_json
-from clipsonic.training.checkpoint import load_state, save_state
-from clipsonic.training.recipe import Recipe
+from clipsonic.training.checkpoint import Player, load_state, save_state
+from clipsonic.training.recipe import AdversarialRecipe, Recipe
 
 FREE = {  # may change between stretches of a run
     "steps", "checkpoint_every", "validate_every", "log_every", "workers", "learning_rate", "precision"
@@ -54,62 +56,101 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
     torch.manual_seed(settings.seed)
     bare = recipe.model.to(accelerator.device)
     average = EMAModel(list(bare.parameters()), decay=settings.ema_decay)
-    optimizer = torch.optim.AdamW(
-        bare.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.999)
-    )
+    # Optimizers are not prepared: their state is ours to save, and they need no wrapping outside fp16.
+    players = {"": Player(bare, accelerator.prepare_model(bare), _optimizer(bare, settings))}
+    if isinstance(recipe, AdversarialRecipe):
+        critic = recipe.critic.to(accelerator.device)
+        players["critic."] = Player(critic, accelerator.prepare_model(critic), _optimizer(critic, settings))
     state = out / "state.safetensors"
-    step = load_state(state, bare, average, optimizer) if state.exists() else 0
-    # The optimizer is not prepared: its state is ours to save, and it needs no wrapping outside fp16.
-    model = accelerator.prepare_model(bare)
-    scaler = accelerator.scaler
+    step = load_state(state, players, average) if state.exists() else 0
 
     batches = recipe.batches(step, accelerator.process_index, accelerator.num_processes)
     report = _Report(out, settings, accelerator, step)
     saved = step
     try:
         while step < settings.steps and not _any(should_stop(), accelerator):
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * min(1.0, (step + 1) / max(1, settings.warmup_steps))
-            random = _random(settings.seed, step, accelerator.process_index)
+            rate = settings.learning_rate * settings.lr_decay**step
+            rate *= min(1.0, (step + 1) / max(1, settings.warmup_steps))
+            batch = next(batches)
+            losses: dict[str, Tensor] = {}
+            if isinstance(recipe, AdversarialRecipe):
+                critic, model = players["critic."].wrapped, players[""].wrapped
+                with accelerator.autocast():
+                    losses |= recipe.critic_losses(critic, model, batch)
+                if losses:
+                    _update(players["critic."], losses, rate, settings, accelerator, step, saved)
             with accelerator.autocast():
-                losses = recipe.losses(model, next(batches), random)
-            loss = sum(losses.values(), torch.zeros((), device=accelerator.device))
-            if _any(not torch.isfinite(loss), accelerator):
-                raise UserError(
-                    f"the loss is {loss.item()} at step {step}; the last checkpoint, of step {saved}, is kept: "
-                    "go on from it with --set training.learning_rate lower or --set training.precision=no"
-                )
-            accelerator.backward(loss)
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(bare.parameters(), settings.max_grad_norm)
-            if scaler is None:
-                optimizer.step()
-            else:
-                scaler.step(optimizer)
-                scaler.update()
-            optimizer.zero_grad(set_to_none=True)
+                random = _random(settings.seed, step, accelerator.process_index)
+                own = recipe.losses(players[""].wrapped, batch, random)
+            _update(players[""], own, rate, settings, accelerator, step, saved)
+            if accelerator.scaler is not None:
+                accelerator.scaler.update()
             average.step(bare.parameters())
             step += 1
 
-            report.add(losses)
+            report.add(losses | own)
             validation = None
             if step % settings.validate_every == 0 or step == settings.steps:
                 validation = _with_average(bare, average, lambda: recipe.validation_loss(bare))
+                if report.board is not None:
+                    _with_average(bare, average, partial(recipe.show, bare, report.board, step))
             if step % settings.log_every == 0 or validation is not None:
                 yield report.emit(step, validation)
             if step % settings.checkpoint_every == 0 or step == settings.steps:
-                _checkpoint(out, recipe, average, optimizer, step, accelerator)
+                _checkpoint(out, recipe, average, players, step, accelerator)
                 saved = step
     except GeneratorExit:  # arises at the yield, between two steps
         if step > saved:
-            _checkpoint(out, recipe, average, optimizer, step, accelerator)
+            _checkpoint(out, recipe, average, players, step, accelerator)
         raise
     else:
         if step > saved:
-            _checkpoint(out, recipe, average, optimizer, step, accelerator)
+            _checkpoint(out, recipe, average, players, step, accelerator)
     finally:
         report.close()
+
+
+def _optimizer(model: torch.nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        betas=settings.betas,
+    )
+
+
+def _update(
+    player: Player,
+    losses: dict[str, Tensor],
+    rate: float,
+    settings: TrainingSettings,
+    accelerator: Accelerator,
+    step: int,
+    saved: int,
+) -> None:
+    """One step of one optimizer down the sum of the losses.
+
+    Raises:
+        UserError: the loss is not finite.
+    """
+    loss = sum(losses.values(), torch.zeros((), device=accelerator.device))
+    if _any(not torch.isfinite(loss), accelerator):
+        raise UserError(
+            f"the loss is {loss.item()} at step {step}; the last checkpoint, of step {saved}, is kept: "
+            "go on from it with --set training.learning_rate lower or --set training.precision=no"
+        )
+    optimizer, scaler = player.optimizer, accelerator.scaler
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    accelerator.backward(loss)
+    if scaler is not None:
+        scaler.unscale_(optimizer)
+    torch.nn.utils.clip_grad_norm_(player.bare.parameters(), settings.max_grad_norm)
+    if scaler is None:
+        optimizer.step()
+    else:
+        scaler.step(optimizer)
+    optimizer.zero_grad(set_to_none=True)
 
 
 def _any(flag: bool, accelerator: Accelerator) -> bool:
@@ -141,14 +182,14 @@ def _checkpoint(
     out: Path,
     recipe: Recipe,
     average: EMAModel,
-    optimizer: torch.optim.Optimizer,
+    players: Mapping[str, Player],
     step: int,
     accelerator: Accelerator,
 ) -> None:
     if accelerator.is_main_process:
         # The model first: killed between the two, the run does some steps again and exports again.
         _with_average(recipe.model, average, lambda: recipe.export(out / "model"))
-        save_state(out / "state.safetensors", recipe.model, average, optimizer, step)
+        save_state(out / "state.safetensors", players, average, step)
     accelerator.wait_for_everyone()
 
 

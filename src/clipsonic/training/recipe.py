@@ -35,6 +35,19 @@ class Recipe(ABC):
     def validation_loss(self, model: torch.nn.Module) -> float | None:
         """The loss on held-out data under fixed noise, None where there is no such data."""
 
+    def show(self, model: torch.nn.Module, board: Any, step: int) -> None:  # noqa: B027  # most show nothing
+        """Adds pictures and sounds to TensorBoard's writer, wherever the held-out loss is measured."""
+
     @abstractmethod
     def export(self, folder: Path) -> None:
         """Saves the finished model; the loop has put the averaged weights in `model`."""
+
+
+class AdversarialRecipe(Recipe):
+    """A model that is trained against another; at every step the critic goes first."""
+
+    critic: torch.nn.Module
+
+    @abstractmethod
+    def critic_losses(self, critic: torch.nn.Module, model: torch.nn.Module, batch: Any) -> dict[str, Tensor]:
+        """What the critic is trained with, empty while it waits; both may be wrapped for several processes."""

@@ -1,0 +1,95 @@
+"""The commands `clipsonic train ...`: their options; the work is done in `train.py` and `train_bridges.py`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipsonic.interfaces.options import Debug
+
+train_app = typer.Typer(help="Train a model, or a part of one.", no_args_is_help=True)
+
+
+@train_app.command("spectrogram")
+def train_spectrogram(
+    data: Annotated[Path, typer.Option(help="A prepared data set.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished model.")],
+    preset: Annotated[str, typer.Option(help="paper or mini.")] = "mini",
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a setting: training.batch_size=8. May be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train the diffusion U-Net; the same command goes on where it was stopped."""
+    from clipsonic.interfaces.train import run_spectrogram
+
+    run_spectrogram(data, out, preset, change or [], dry_run)
+
+
+@train_app.command("vocoder")
+def train_vocoder(
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="A prepared data set, a folder of sound or a CSV list with 'path' and 'split'; may be repeated."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished vocoder.")],
+    preset: Annotated[str, typer.Option(help="paper-large, paper-base or mini.")] = "mini",
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: training.steps=500. May be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train a vocoder, from mel to wave; the same command goes on where it was stopped."""
+    from clipsonic.interfaces.train import run_vocoder
+
+    run_vocoder(data, out, preset, change or [], dry_run)
+
+
+@train_app.command("prior")
+def train_prior(
+    out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished prior.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A prepared data set with labels, to train on its labels and frames (SD)."),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV or JSON lines of pictures with 'path' and 'caption', to train on instead (PD)."
+        ),
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="With --captions: a model, encoder folder or CLIP to embed them with.")
+    ] = "mini",
+    preset: Annotated[str, typer.Option(help="paper or mini.")] = "mini",
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: training.steps=500. May be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train a diffusion prior, from words to pictures; the same command goes on where it was stopped."""
+    from clipsonic.interfaces.train_bridges import run_prior
+
+    run_prior(out, data, captions, encoder, preset, change or [], dry_run)
+
+
+@train_app.command("bridge")
+def train_bridge(
+    kind: Annotated[str, typer.Argument(help="shift, linear or retrieval.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bridge.")],
+    data: Annotated[Path | None, typer.Option(help="A prepared data set with labels.")] = None,
+    captions: Annotated[Path | None, typer.Option(help="Or a list of captioned pictures.")] = None,
+    encoder: Annotated[str, typer.Option(help="With --captions: what to embed them with.")] = "mini",
+    keys: Annotated[str, typer.Option(help="Of retrieval: compare with text or image embeddings.")] = "text",
+    debug: Debug = False,
+) -> None:
+    """Compute a bridge that needs no training, from words to pictures."""
+    from clipsonic.interfaces.train_bridges import run_bridge
+
+    run_bridge(kind, out, data, captions, encoder, keys)

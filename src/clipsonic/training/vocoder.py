@@ -1,0 +1,172 @@
+"""What is trained on sound alone: the vocoder, against discriminators that tell its waves from real ones."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.utils import parametrizations
+from torch.utils.data import DataLoader
+
+from clipsonic.audio import log_mel
+from clipsonic.config import BigVGANSettings, VocoderSettings
+from clipsonic.data.dataset import Draws, ignore_interrupts
+from clipsonic.data.waves import Waves
+from clipsonic.errors import UserError
+from clipsonic.files import whole_folder
+from clipsonic.training.recipe import AdversarialRecipe
+from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.bigvgan import BigVGAN
+from clipsonic.vocoder.convert import fold
+from clipsonic.vocoder.discriminators import Discriminators
+from clipsonic.vocoder.fourier import FourierVocoder
+from clipsonic.vocoder.losses import (
+    discriminator_loss,
+    feature_loss,
+    generator_loss,
+    mel_loss,
+    multi_resolution_stft_distance,
+)
+
+VALIDATION_CROPS = 64
+SHOWN = 3  # held-out crops in TensorBoard
+
+
+class WaveBatch(NamedTuple):
+    """What a step sees."""
+
+    step: int
+    wave: Float[Tensor, "b samples"]
+
+
+class VocoderRecipe(AdversarialRecipe):
+    """BigVGAN's training (Lee et al. 2023, section 3): 45 x mel, adversarial and feature-matching losses.
+
+    Args:
+        sources: as of `Waves`.
+
+    Raises:
+        UserError: there is no sound to train on.
+    """
+
+    def __init__(self, settings: VocoderSettings, sources: Sequence[Path]) -> None:
+        self.settings: VocoderSettings = settings
+        self.training = settings.training
+        self.waves = Waves(sources, held_out=False, crop=settings.segment)
+        self.held_out = self._held_out(sources)
+        torch.manual_seed(settings.training.seed)
+        self.vocoder: Vocoder
+        if isinstance(settings.generator, BigVGANSettings):
+            self.vocoder = BigVGAN(**settings.generator.model_dump())
+            with_weight_norm(self.vocoder)
+        else:
+            self.vocoder = FourierVocoder(**settings.generator.model_dump())
+        self.model = self.vocoder
+        self.critic = Discriminators(settings.periods, settings.resolutions, settings.discriminator_width)
+        self._made: Tensor | None = None  # of this step: both losses look at the same waves
+
+    def _held_out(self, sources: Sequence[Path]) -> Float[Tensor, "b samples"] | None:
+        try:
+            waves = Waves(sources, held_out=True, crop=self.settings.segment)
+        except UserError:
+            return None
+        count = min(VALIDATION_CROPS, len(waves))
+        chosen = np.linspace(0, len(waves) - 1, count).round().astype(int)
+        return torch.from_numpy(np.stack([waves[int(number), 0] for number in chosen]))
+
+    @property
+    def data_id(self) -> str:
+        """The list of recordings."""
+        return self.waves.id
+
+    def batches(self, step: int, rank: int, processes: int) -> Iterator[WaveBatch]:
+        """Random crops, from a step on."""
+        training = self.training
+        draws = Draws(len(self.waves), training.batch_size, training.seed, step, rank, processes)
+        workers = training.workers
+        loader = DataLoader(
+            self.waves,
+            batch_sampler=draws,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            multiprocessing_context="spawn" if workers else None,
+            worker_init_fn=ignore_interrupts if workers else None,
+        )
+        for number, wave in enumerate(loader, step):
+            yield WaveBatch(number, wave)
+
+    def critic_losses(
+        self, critic: torch.nn.Module, model: torch.nn.Module, batch: WaveBatch
+    ) -> dict[str, Tensor]:
+        """Makes the step's waves, and tells them from the real ones."""
+        real = batch.wave.to(next(model.parameters()).device)
+        self._made = model(log_mel(real)).float()
+        if batch.step < self.settings.adversarial_after:
+            return {}
+        return {"critic": discriminator_loss(critic(real), critic(self._made.detach()))}
+
+    def losses(self, model: torch.nn.Module, batch: WaveBatch, random: torch.Generator) -> dict[str, Tensor]:
+        """The same waves' distance to the real ones, and how far the discriminators see through them."""
+        assert self._made is not None
+        made, self._made = self._made, None
+        settings, real = self.settings, batch.wave.to(made.device)
+        with torch.autocast(made.device.type, enabled=False):
+            losses = {"mel": settings.mel_weight * mel_loss(real, made)}
+            if settings.stft_weight:
+                losses["stft"] = settings.stft_weight * multi_resolution_stft_distance(real, made).mean()
+        if batch.step >= settings.adversarial_after:
+            self.critic.requires_grad_(False)  # its gradients are not wanted now, and cost a third
+            with torch.no_grad():
+                real_said = self.critic(real)
+            said = self.critic(made)
+            self.critic.requires_grad_(True)
+            losses["adversarial"] = generator_loss(said)
+            losses["features"] = feature_loss(real_said, said)
+        return losses
+
+    def validation_loss(self, model: torch.nn.Module) -> float | None:
+        """L1 of log-mels on held-out crops."""
+        if self.held_out is None:
+            return None
+        device = next(model.parameters()).device
+        parts = torch.split(self.held_out.to(device), self.training.batch_size)
+        errors = [mel_loss(part, model(log_mel(part)).float()) * len(part) for part in parts]
+        return float(torch.stack(errors).sum() / len(self.held_out))
+
+    def show(self, model: torch.nn.Module, board: Any, step: int) -> None:
+        """Held-out sounds and their spectrograms, real and made."""
+        if self.held_out is None:
+            return
+        real = self.held_out[:SHOWN].to(next(model.parameters()).device)
+        for kind, waves in (("real", real), ("made", model(log_mel(real)).float())):
+            for number, wave in enumerate(waves):
+                board.add_audio(f"{number}/{kind}", wave[None].clamp(-1, 1).cpu(), step, sample_rate=16_000)
+                mel = log_mel(wave[None])[0].cpu().flip(0)
+                board.add_image(f"{number}/{kind}", (mel[None] + 11.5) / 15, step)
+
+    def export(self, folder: Path) -> None:
+        """Saves the vocoder's folder, weight norm folded in."""
+        vocoder = self.vocoder
+        if isinstance(vocoder, BigVGAN):
+            vocoder = without_weight_norm(vocoder)
+        with whole_folder(folder) as aside:
+            vocoder.save_pretrained(aside, safe_serialization=True)
+
+
+def with_weight_norm(vocoder: BigVGAN) -> None:
+    """Gives every convolution weight norm (Salimans and Kingma 2016), and BigVGAN's first weights."""
+    for module in vocoder.generator.modules():
+        if isinstance(module, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
+            if module is not vocoder.generator.conv_pre:
+                torch.nn.init.normal_(module.weight, 0.0, 0.01)
+            parametrizations.weight_norm(module)
+
+
+def without_weight_norm(vocoder: BigVGAN) -> BigVGAN:
+    """A copy with plain weights."""
+    plain = BigVGAN(**vocoder.settings.model_dump())
+    plain.generator.load_state_dict(fold(vocoder.generator.state_dict()))
+    return plain
