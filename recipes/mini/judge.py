@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from clipsonic import CLIPSonicPipeline
 from clipsonic.audio import log_mel, to_model_range
+from clipsonic.bridges.load import load_bridge
 from clipsonic.config import CROP_FRAMES, CROP_SAMPLES, FRAMES_PER_SECOND
 from clipsonic.data.dataset import ClipDataset, crop_starts
 
@@ -109,6 +110,11 @@ def main() -> None:
     arguments.add_argument("--pictures", type=Path, required=True)
     arguments.add_argument("--clips", type=int, default=8, help="a label")
     arguments.add_argument("--guidance-scale", type=float, nargs="+", default=[1.5, 3.0])
+    arguments.add_argument("--kinds", nargs="+", default=["text", "image"])
+    arguments.add_argument(
+        "--bridges", nargs="+", default=[None], help="of texts; the model's own unless told"
+    )
+    arguments.add_argument("--with", dest="added", nargs="*", default=[], help="bridges to add: sd=FOLDER")
     arguments.add_argument("--steps", type=int, default=1200, help="of the judge's training")
     options = arguments.parse_args()
 
@@ -118,15 +124,19 @@ def main() -> None:
     truth = [labels.index(clip.info.label) for _, clip in test.clips]
     report("judge on held-out recordings", labels, truth, verdicts(judge, mels_of(test)))
 
-    pipeline = CLIPSonicPipeline.from_pretrained(options.model)
+    added = dict(each.split("=") for each in options.added)
+    bridges = {name: load_bridge(folder) for name, folder in added.items()}
+    pipeline = CLIPSonicPipeline.from_pretrained(options.model, **bridges)
     queries = pictures(options.pictures, labels, options.clips)
     for w in options.guidance_scale:
-        for kind in ("text", "image"):
+        for kind, bridge in [
+            (k, b) for k in options.kinds for b in (options.bridges if k == "text" else [None])
+        ]:
             truth, said = [], []
             for number, label in enumerate(labels):
                 images = [queries[label][clip % len(queries[label])] for clip in range(options.clips)]
                 query = (
-                    {"prompt": [f"a photo of a {label}"] * options.clips}
+                    {"prompt": [f"a photo of a {label}"] * options.clips, "bridge": bridge}
                     if kind == "text"
                     else {"image": images}
                 )
@@ -136,7 +146,12 @@ def main() -> None:
                 heard = verdicts(judge, list(to_model_range(made)))
                 truth += [number] * options.clips
                 said += [label if loud[clip] else -1 for clip, label in enumerate(heard)]
-            report(f"{kind}, w = {w}, {made.shape[-1] / FRAMES_PER_SECOND:.1f} s", labels, truth, said)
+            report(
+                f"{kind}{f' over {bridge}' if bridge else ''}, w = {w}, {made.shape[-1] / FRAMES_PER_SECOND:.1f} s",
+                labels,
+                truth,
+                said,
+            )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsonic.errors import UserError, first_line
+from clipsonic.files import whole_folder, write_json
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -67,6 +68,20 @@ def is_hub_id(name: str) -> bool:
         and owner not in (".", "..", "~")
         and not Path(owner).exists()
     )
+
+
+def add_part(folder: Path, name: str, part: Any, settings: Mapping[str, Any]) -> None:
+    """Saves a component into a model folder and enters it in the folder's page, each whole or not at all.
+
+    Args:
+        part: the component, of a class the model may hold.
+        settings: entries of `model_index.json` to change with it.
+    """
+    with whole_folder(folder / name) as aside:
+        part.save_pretrained(aside, safe_serialization=True)
+    index = folder / "model_index.json"
+    page = json.loads(index.read_bytes()) | {name: [type(part).__module__, type(part).__name__]} | settings
+    write_json(index, dict(sorted(page.items())))
 
 
 def shipped() -> list[str]:

@@ -1,11 +1,16 @@
 """`train prior`, `train bridge`, `evaluate gap` and mixed queries, as a user asks for them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import Image
+
+from clipsonic.bridges.training_free import LinearMap
+from clipsonic.pipeline import CLIPSonicPipeline
 
 TINY = ["--set", "depth=1", "--set", "heads=2", "--set", "sampling_steps=4", "--set", "training.steps=2",
         "--set", "training.batch_size=4", "--set", "training.precision=no"]  # fmt: skip
@@ -113,3 +118,22 @@ def test_wrong_input_gets_one_line(clipsonic_command, labelled, tiny_model, tmp_
     assert said in printed
     assert len(printed.strip().splitlines()) == 1, printed
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bridge_joins_a_model(clipsonic_command, labelled, tiny_model, tmp_path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    clipsonic_command("train", "bridge", "linear", "--data", labelled, "--out", tmp_path / "linear")
+    code, said = clipsonic_command("models", "add-bridge", model, "linear", tmp_path / "linear", "--default")
+    assert (code, "bridges zs, linear; linear unless told" in said) == (0, True), said
+    pipeline = CLIPSonicPipeline.from_pretrained(model)
+    assert (pipeline.bridges, pipeline.config.bridge) == (["zs", "linear"], "linear")
+    torch.testing.assert_close(pipeline.embed(["a dog"]), pipeline.embed(["a dog"], bridge="linear"))
+    assert (pipeline.embed(["a dog"]) - pipeline.embed(["a dog"], bridge="zs")).abs().max() > 1e-4
+    pipeline.save(tmp_path / "again")
+    assert CLIPSonicPipeline.from_pretrained(tmp_path / "again").bridges == ["zs", "linear"]
+    code, said = clipsonic_command("models", "add-bridge", model, "magic", tmp_path / "linear")
+    assert (code, "no bridge 'magic'; a model may have pd, sd" in said) == (2, True), said
+    LinearMap.fit(torch.eye(384), torch.eye(384), "mini@other").save_pretrained(tmp_path / "foreign")
+    code, said = clipsonic_command("models", "add-bridge", model, "sd", tmp_path / "foreign")
+    assert (code, "was trained with encoder mini@other" in said) == (2, True), said

@@ -59,6 +59,22 @@ def models_convert_vocoder(
     run_convert_vocoder(source, out)
 
 
+@models_app.command("add-bridge")
+def models_add_bridge(
+    model: Annotated[Path, typer.Argument(help="A model folder of yours.")],
+    name: Annotated[str, typer.Argument(help="pd, sd, shift, linear or retrieval.")],
+    source: Annotated[
+        str, typer.Argument(help="Folder of a bridge, or hub id or folder of a published prior.")
+    ],
+    default: Annotated[bool, typer.Option("--default", help="Take it where no bridge is named.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Put a bridge from words to pictures into a model."""
+    from clipsonic.interfaces.models import run_add_bridge
+
+    run_add_bridge(model, name, source, default)
+
+
 @evaluate_app.command("gap")
 def evaluate_gap(
     data: Annotated[Path, typer.Option(help="A prepared data set with labels and held-out clips.")],

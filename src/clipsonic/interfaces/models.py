@@ -88,6 +88,29 @@ def run_convert_vocoder(source: str, out: Path) -> None:
         _say(f"no model of clipsonic can use it: {error}")
 
 
+def run_add_bridge(model: Path, name: str, source: str, default: bool) -> None:
+    """Puts a bridge into a model folder, in place of one of that name.
+
+    Raises:
+        UserError: there is no such model or bridge, or they do not belong together.
+    """
+    from clipsonic.bridges.load import load_bridge
+    from clipsonic.model_folder import add_part
+    from clipsonic.pipeline import BRIDGES, CLIPSonicPipeline
+
+    if name not in BRIDGES:
+        raise UserError(f"no bridge '{name}'; a model may have {', '.join(BRIDGES)}")
+    if not model.is_dir():
+        raise UserError(f"no model folder {model}")
+    bridge = load_bridge(source)
+    pipeline = CLIPSonicPipeline.from_pretrained(model, **{name: bridge})  # refuses what does not fit
+    try:
+        add_part(model, name, bridge, {"bridge": name} if default else {})
+    except OSError as error:
+        raise UserError(f"cannot write to {model}: {error.strerror or error}") from error
+    _say(f"{model}: bridges {', '.join(pipeline.bridges)}{f'; {name} unless told' if default else ''}")
+
+
 class Bar(Listener):
     """Shows a fetch as a bar that appears with the first bytes."""
 
