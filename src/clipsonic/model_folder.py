@@ -79,6 +79,10 @@ def add_part(folder: Path, name: str, part: Any, settings: Mapping[str, Any]) ->
     """
     with whole_folder(folder / name) as aside:
         part.save_pretrained(aside, safe_serialization=True)
+        config = aside / "config.json"
+        entries = json.loads(config.read_bytes())
+        entries.pop("_name_or_path", None)  # where it lay on this machine is nobody's business
+        write_json(config, entries)
     index = folder / "model_index.json"
     page = json.loads(index.read_bytes()) | {name: [type(part).__module__, type(part).__name__]} | settings
     write_json(index, dict(sorted(page.items())))

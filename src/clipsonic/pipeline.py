@@ -1,6 +1,7 @@
 """The whole system on one screen: a text or a picture => embedding => mel => sound."""
 
 import copy
+import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -113,6 +114,11 @@ class CLIPSonicPipeline(DiffusionPipeline):
                 raise UserError(
                     f"the bridge {name} was trained with encoder {made_with}, not with {encoder.id}"
                 )
+            if each is not None and each.embedding_dim != encoder.embedding_dim:
+                raise UserError(
+                    f"the bridge {name} was made for embeddings of {each.embedding_dim} numbers, and {encoder.id} "
+                    f"gives {encoder.embedding_dim}"
+                )
         self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder, **bridges)
         self.check_bridge(bridge)
         self.register_to_config(
@@ -158,6 +164,14 @@ class CLIPSonicPipeline(DiffusionPipeline):
         self.check_inputs(
             prompt, image, guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt
         )
+        if negative_prompt is not None and guidance_scale <= 1:
+            raise UserError(
+                "a negative text needs a guidance scale above 1: guidance is what leads away from it"
+            )
+        if embedding is not None:
+            embedding = embedding[None] if embedding.dim() == 1 else embedding
+            if embedding.shape[-1] != self.encoder.embedding_dim or not embedding.isfinite().all():
+                raise UserError(f"embeddings are rows of {self.encoder.embedding_dim} finite numbers")
         steps = self.config.sampling_steps if num_inference_steps is None else num_inference_steps
         queries = _several(prompt if prompt is not None else image if image is not None else embedding)
         queries = [query for query in queries for _ in range(num_waveforms_per_prompt)]
@@ -342,3 +356,17 @@ def _one_a_clip(
 def _several(queries: Any) -> list[Any]:
     """One text or picture, or several of a kind => a list."""
     return [queries] if isinstance(queries, (str, Image.Image)) else list(queries)
+
+
+def bridges_of(folder: Path) -> dict[str, Any]:
+    """The bridges of a model folder, and which of them is its own choice, as arguments of the pipeline."""
+    index = folder / "model_index.json"
+    if not index.exists():
+        return {}
+    page = json.loads(index.read_bytes())
+    named = {name: page[name][1] for name in BRIDGES if page.get(name, [None])[0]}
+    bridges: dict[str, Any] = {
+        name: BRIDGE_KINDS[kind].from_pretrained(folder / name, use_safetensors=True)
+        for name, kind in named.items()
+    }
+    return bridges | {"bridge": page.get("bridge", "zs")}

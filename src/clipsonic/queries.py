@@ -23,7 +23,7 @@ def mix(parts: Float[Tensor, "k d"], weights: Sequence[float] | None = None) -> 
             f"{len(weights)} weights for {len(parts)} queries; give one each, texts before pictures"
         )
     total = (torch.tensor(weights, dtype=parts.dtype, device=parts.device)[:, None] * parts).sum(0)
-    if total.norm() < 1e-3:
+    if total.norm() <= 1e-3 * sum(map(abs, weights)):
         raise UserError("the queries cancel each other out under these weights")
     return normalize(total, dim=0)
 

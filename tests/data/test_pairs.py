@@ -55,6 +55,15 @@ def test_captions_of_json_lines_and_csv(pictures) -> None:
     assert (picture.path, picture.captions) == (pictures.parent / "red.png", ["a wall, red"])
 
 
+def test_one_caption_is_not_its_letters(tmp_path) -> None:
+    (tmp_path / "l.jsonl").write_text('{"path": "a.png", "captions": "a dog"}')
+    (tmp_path / "l.csv").write_text("path,captions\na.png,a dog\n")
+    assert [read_captions(tmp_path / name)[0].captions for name in ("l.jsonl", "l.csv")] == [
+        ["a dog"],
+        ["a dog"],
+    ]
+
+
 def test_captioned_pictures_are_embedded_once(pictures, mini_encoder, tmp_path, monkeypatch) -> None:
     listed = read_captions(pictures)
     done: list[int] = []
@@ -79,6 +88,8 @@ def test_captioned_pictures_are_embedded_once(pictures, mini_encoder, tmp_path, 
     [
         ("l.jsonl", '{"path": "a.png"}', "entry 1: it needs 'path' and 'caption'"),
         ("l.jsonl", "[1]", "neither CSV nor JSON lines"),
+        ("l.jsonl", '{"path": 5, "caption": "x"}', "entry 1"),
+        ("l.jsonl", '{"path": "a.png", "captions": 5}', "entry 1"),
         ("l.jsonl", "not json", "neither CSV nor JSON lines"),
         ("l.csv", "file,caption\na.png,x", "entry 1"),
     ],

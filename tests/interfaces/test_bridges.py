@@ -9,8 +9,10 @@ import soundfile
 import torch
 from PIL import Image
 
+from clipsonic.bridges.laion import LAIONPrior
 from clipsonic.bridges.training_free import LinearMap
-from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.model_folder import add_part
+from clipsonic.pipeline import CLIPSonicPipeline, bridges_of
 
 TINY = ["--set", "depth=1", "--set", "heads=2", "--set", "sampling_steps=4", "--set", "training.steps=2",
         "--set", "training.batch_size=4", "--set", "training.precision=no"]  # fmt: skip
@@ -126,6 +128,7 @@ def test_a_bridge_joins_a_model(clipsonic_command, labelled, tiny_model, tmp_pat
     clipsonic_command("train", "bridge", "linear", "--data", labelled, "--out", tmp_path / "linear")
     code, said = clipsonic_command("models", "add-bridge", model, "linear", tmp_path / "linear", "--default")
     assert (code, "bridges zs, linear; linear unless told" in said) == (0, True), said
+    assert str(tmp_path) not in (model / "linear/config.json").read_text()
     pipeline = CLIPSonicPipeline.from_pretrained(model)
     assert (pipeline.bridges, pipeline.config.bridge) == (["zs", "linear"], "linear")
     torch.testing.assert_close(pipeline.embed(["a dog"]), pipeline.embed(["a dog"], bridge="linear"))
@@ -137,3 +140,20 @@ def test_a_bridge_joins_a_model(clipsonic_command, labelled, tiny_model, tmp_pat
     LinearMap.fit(torch.eye(384), torch.eye(384), "mini@other").save_pretrained(tmp_path / "foreign")
     code, said = clipsonic_command("models", "add-bridge", model, "sd", tmp_path / "foreign")
     assert (code, "was trained with encoder mini@other" in said) == (2, True), said
+
+
+def test_training_on_keeps_the_bridges_that_joined(tiny_pipeline, tmp_path) -> None:
+    tiny_pipeline.save(tmp_path / "model")
+    linear = LinearMap.fit(torch.eye(384), torch.eye(384), tiny_pipeline.encoder.id)
+    add_part(tmp_path / "model", "linear", linear, {"bridge": "linear"})
+    kept = bridges_of(tmp_path / "model")
+    assert (sorted(kept), kept["bridge"]) == (["bridge", "linear"], "linear")
+    assert bridges_of(tmp_path / "none") == {}
+
+
+def test_a_prior_for_other_embeddings_does_not_join(clipsonic_command, tiny_model, tmp_path) -> None:
+    LAIONPrior(dim=64, depth=1, heads=1, head_dim=64, text_tokens=8, ff_mult=1).save_pretrained(
+        tmp_path / "prior"
+    )
+    code, said = clipsonic_command("models", "add-bridge", tiny_model, "pd", tmp_path / "prior")
+    assert (code, "embeddings of 64 numbers" in said) == (2, True), said

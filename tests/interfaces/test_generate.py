@@ -110,6 +110,11 @@ def bad(tmp_path: Path) -> Path:
         (["dog", "--image", "{bad}/zero.png"], "is empty"),
         (["dog", "--weights", "0.5", "0.5"], "2 weights for 1 queries"),
         (["dog", "--weights", "much"], "these are no numbers"),
+        (["dog", "--weights", "nan"], "these are no numbers"),
+        (
+            ["dog", "--negative", "rain", "--guidance-scale", "1"],
+            "--negative needs a --guidance-scale above 1",
+        ),
         (["dog", "--to", "  "], "the prompt is empty"),
         (["dog", "--to", "cat", "--interpolate", "1"], "1 points between two queries"),
         (["dog", "--bridge", "sd"], "the model has no bridge 'sd'; it has zs"),

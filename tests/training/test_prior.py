@@ -32,7 +32,7 @@ class Words:
 
 def settings(**training: int) -> PriorSettings:
     page = PRIOR_PRESETS["mini"].model_dump()
-    page |= {"depth": 2, "heads": 2, "head_dim": 16, "sampling_steps": 16, "dropout": 0.0}
+    page |= {"depth": 2, "heads": 2, "head_dim": 16, "sampling_steps": 16, "dropout": 0.1}
     page["training"] |= {"batch_size": 16, "precision": "no", "warmup_steps": 10, "log_every": 1}
     page["training"] |= {"learning_rate": 2e-3, "ema_decay": 0.9} | training
     return PriorSettings.model_validate(page)

@@ -55,6 +55,15 @@ def load_bridge(source: str) -> Bridge:
     return load_laion(hub_file(source, laion.WEIGHTS), hub_file(source, laion.CONFIG))
 
 
+def is_bridge(folder: Path) -> bool:
+    """Whether a folder holds a bridge of ours."""
+    try:
+        page = json.loads((folder / "config.json").read_bytes())
+        return page["_class_name"] in KINDS
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _load_own(folder: Path) -> Bridge:
     try:
         kind = json.loads((folder / "config.json").read_bytes())["_class_name"]

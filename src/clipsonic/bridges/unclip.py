@@ -58,6 +58,10 @@ class UnCLIPPrior(Bridge):
     ) -> Float[Tensor, "b d"]:
         """Texts => unit image embeddings, by ancestral steps (Ho et al. 2020, algorithm 2) under guidance."""
         self.check_text(text, self.net.config.num_embeddings)
+        if text.tokens.shape[1] != self.net.config.num_embeddings:
+            raise UserError(
+                f"the prior reads {self.net.config.num_embeddings} tokens a text, as CLIP ViT-L/14 gives them"
+            )
         rows, w = len(text.mask), self.config.guidance_scale
         without = empty.repeat(rows)
         condition = {

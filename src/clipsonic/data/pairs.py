@@ -23,6 +23,7 @@ from clipsonic.files import whole_file
 
 PROMPT = "a photo of {}"  # the paper's, around a label
 CHUNK = 512  # pictures embedded between two saves
+OPEN = 32  # pictures in memory at once, at their full size
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,13 @@ def read_captions(file: Path) -> list[Captioned]:
     found = []
     try:
         for number, row in enumerate(_rows(file), 1):
-            captions = row.get("captions") or [row.get("caption")]
+            captions = row.get("captions") or row.get("caption")
+            captions = captions if isinstance(captions, list) else [captions]
             captions = [text for text in captions if isinstance(text, str) and text.strip()]
-            if not row.get("path") or not captions:
+            if not isinstance(row.get("path"), str) or not row["path"] or not captions:
                 raise UserError(f"{file}, entry {number}: it needs 'path' and 'caption'")
             found.append(Captioned(file.parent / row["path"], captions, row.get("split") or "train"))
-    except (ValueError, AttributeError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise UserError(f"{file} is neither CSV nor JSON lines in UTF-8: {error}") from error
     return found
 
@@ -137,7 +139,10 @@ def captioned_pairs(
         path = cache / f"{key}-{first:07d}.safetensors"
         if not path.exists():
             cache.mkdir(parents=True, exist_ok=True)
-            rows = encoder.encode_image([open_picture(each.path) for each in chunk]).cpu()
+            few = [chunk[start : start + OPEN] for start in range(0, len(chunk), OPEN)]
+            rows = torch.cat(
+                [encoder.encode_image([open_picture(p.path) for p in part]).cpu() for part in few]
+            )
             with whole_file(path) as file:
                 save_file({"images": rows.contiguous()}, file.name)
         parts.append(load_file(path)["images"])

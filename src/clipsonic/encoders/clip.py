@@ -47,7 +47,7 @@ class CLIPEncoder(Encoder):
             model = AutoModel.from_pretrained(self.name, revision=self.revision, use_safetensors=True)
             tokenizer = AutoTokenizer.from_pretrained(self.name, revision=self.revision)
             processor = AutoImageProcessor.from_pretrained(self.name, revision=self.revision, backend="pil")
-        except (OSError, ValueError) as error:
+        except Exception as error:  # transformers, safetensors and tokenizers each have errors of their own
             raise UserError(
                 f"encoder {self.name} cannot be loaded ({first_line(error)}); "
                 "download it once with network, or name a local folder that holds it"

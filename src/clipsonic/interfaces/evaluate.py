@@ -72,9 +72,9 @@ def run_gap(
     if as_json:
         print(json.dumps(page, indent=1, ensure_ascii=False))
         return
-    print(f"{'bridge':<12}{'cosine with the true image':<30}{'nearest image is right':<28}spread")
+    print(f"{'bridge':<18}{'cosine with the true image':<30}{'nearest image is right':<28}spread")
     for row in gap.rows:
-        print(f"{row.bridge:<12}{row.cosine!s:<30}{row.right!s:<28}{row.spread:.3f}")
+        print(f"{row.bridge:<18}{row.cosine!s:<30}{row.right!s:<28}{row.spread:.3f}")
     if noise is not None:
         print(f"noise {noise:g} on the condition while training: {page['condition_noise']['cosine']:.3f}")
     print(f"{len(pairs)} pairs of {gap.rows[0].cosine.items} clips; 95 % bootstrap intervals over clips")

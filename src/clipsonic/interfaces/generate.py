@@ -73,6 +73,8 @@ def run(
 ) -> None:
     """Generates and writes; what can be refused is refused before the model is loaded."""
     query.check()
+    if query.negative is not None and guidance_scale <= 1:
+        raise UserError("--negative needs a --guidance-scale above 1: guidance is what leads away from it")
     if seed is not None and not 0 <= seed < MAX_SEED:
         raise UserError(f"the seed is {seed}; it goes from 0 to {MAX_SEED - 1}")
     output = output or Path(f"{file_name(query.title)}.wav")
@@ -138,9 +140,9 @@ def _load(model: str, bridge: str | None) -> "tuple[CLIPSonicPipeline, str]":
     """The model, and the name of the bridge to take; one from elsewhere joins the model as its `pd`."""
     from clipsonic.bridges.load import load_bridge
     from clipsonic.model_folder import is_hub_id
-    from clipsonic.pipeline import CLIPSonicPipeline
+    from clipsonic.pipeline import BRIDGES, CLIPSonicPipeline
 
-    if bridge is not None and (Path(bridge).is_dir() or is_hub_id(bridge)):
+    if bridge is not None and bridge not in ("zs", *BRIDGES) and (Path(bridge).is_dir() or is_hub_id(bridge)):
         return CLIPSonicPipeline.from_pretrained(model, pd=load_bridge(bridge)), "pd"
     pipeline = CLIPSonicPipeline.from_pretrained(model)
     name = pipeline.config.bridge if bridge is None else bridge
@@ -215,7 +217,7 @@ def write_clip(path: Path, audio: Any, mel: Any, page: dict[str, Any]) -> None:
                 aside / "sound", audio, SAMPLE_RATE, format=kind[1:].upper(), subtype=FORMATS[kind]
             )
             save_mel(aside / "picture", mel, title=str(page["query"]))
-            (aside / "page").write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n")
+            (aside / "page").write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", "utf-8")
             (aside / "sound").replace(path)
             (aside / "picture").replace(path.with_suffix(".png"))
             (aside / "page").replace(path.with_suffix(".json"))
@@ -235,7 +237,7 @@ def _sidecar(pipeline: "CLIPSonicPipeline", folder: Path, query: Query, bridge: 
         "images": [str(image) for image in query.images],
         "weights": query.weights,
         "negative": query.negative,
-        "bridge": (query.bridge or bridge) if query.texts else "none",
+        "bridge": (query.bridge or bridge) if query.texts or query.negative or query.to else "none",
         "model_sha256": digest,
         "encoder": pipeline.config.encoder_id,
         "clipsonic": __version__,

@@ -79,6 +79,7 @@ def save_gap(path: Path, gap: "Gap") -> None:
             gap.cosines[name], edges, histtype="step", color=f"C{number}", label=label, linewidth=1.5
         )
         cosine_axes.axvline(row.cosine.value, color=f"C{number}", linewidth=0.8, linestyle=":")
+    cosine_axes.set_ylim(top=1.5 * cosine_axes.get_ylim()[1])  # room for the legend
     cosine_axes.set(xlabel="cosine with the true image embedding", ylabel="pairs", title="The gap")
     cosine_axes.legend(fontsize=8, loc="upper left")
     figure.savefig(path, format="png")

@@ -1,6 +1,7 @@
 """Presets and `--set a.b=c` => settings."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -61,6 +62,9 @@ def numbers(option: str, text: str | None) -> list[float] | None:
     if text is None:
         return None
     try:
-        return [float(word) for word in text.replace(",", " ").split()]
+        found = [float(word) for word in text.replace(",", " ").split()]
     except ValueError as error:
         raise UserError(f"{option} {text}: these are no numbers; write {option} 0.7 0.3") from error
+    if not found or not all(map(math.isfinite, found)):
+        raise UserError(f"{option} {text}: these are no numbers; write {option} 0.7 0.3")
+    return found

@@ -37,24 +37,28 @@ def run_bridge(
     kind: str, out: Path, data: Path | None, captions: Path | None, encoder_name: str, keys: str
 ) -> None:
     """Computes a bridge and saves it."""
+    from clipsonic.bridges.load import is_bridge
     from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval
     from clipsonic.files import whole_folder
-    from clipsonic.training.prior import encode
 
     fits = {"shift": MeanShift.fit, "linear": LinearMap.fit, "retrieval": Retrieval.fit}
     if kind not in fits:
         raise UserError(f"no bridge '{kind}' to compute; choose one of {', '.join(fits)}")
     if keys not in ("text", "image"):
         raise UserError(f"--keys {keys}: choose text or image")
-    if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():
+    out = out.resolve()
+    if out.is_file() or (out.exists() and any(out.iterdir()) and not is_bridge(out)):
         raise UserError(f"{out} holds something else than a bridge; name another folder")
     pairs, _, encoder = _pairs(data, captions, encoder_name, out.with_name(f"{out.name}-embeddings"))
     image = pairs.images[pairs.links[:, 1]]
-    text = encode(encoder, pairs.texts).embedding[pairs.links[:, 0]]
+    text = encoder.encode_text(pairs.texts).cpu()[pairs.links[:, 0]]
     by_image = kind == "retrieval" and keys == "image"
     bridge = fits[kind](image if by_image else text, image, pairs.encoder_id)
-    with whole_folder(out.resolve()) as folder:
-        bridge.save_pretrained(folder, safe_serialization=True)
+    try:
+        with whole_folder(out) as folder:
+            bridge.save_pretrained(folder, safe_serialization=True)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror or error}") from error
     console.print(f"{out}: {kind} of {len(pairs)} pairs, encoder {pairs.encoder_id}", markup=False)
 
 
@@ -69,7 +73,11 @@ def _pairs(
 
         others = set(read_info(data).splits) - {"train"}
         pairs = labelled_pairs(data, {"train"})
-        return pairs, labelled_pairs(data, others) if others else None, encoder_of(data)
+        try:
+            held_out = labelled_pairs(data, others) if others else None
+        except UserError:  # only the training clips have labels
+            held_out = None
+        return pairs, held_out, encoder_of(data)
     assert captions is not None
     listed = read_captions(captions)
     chosen = {held: [each for each in listed if (each.split != "train") == held] for held in (False, True)}

@@ -72,6 +72,8 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
             rate = settings.learning_rate * settings.lr_decay**step
             rate *= min(1.0, (step + 1) / max(1, settings.warmup_steps))
             batch = next(batches)
+            mixed = _mixed(settings.seed, step, accelerator.process_index)
+            torch.manual_seed(mixed)  # for dropout: the same masks whether or not the run was stopped before
             losses: dict[str, Tensor] = {}
             if isinstance(recipe, AdversarialRecipe):
                 critic, model = players["critic."].wrapped, players[""].wrapped
@@ -80,8 +82,7 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
                 if losses:
                     _update(players["critic."], losses, rate, settings, accelerator, step, saved)
             with accelerator.autocast():
-                random = _random(settings.seed, step, accelerator.process_index)
-                own = recipe.losses(players[""].wrapped, batch, random)
+                own = recipe.losses(players[""].wrapped, batch, torch.Generator().manual_seed(mixed))
             _update(players[""], own, rate, settings, accelerator, step, saved)
             if accelerator.scaler is not None:
                 accelerator.scaler.update()
@@ -160,9 +161,8 @@ def _any(flag: bool, accelerator: Accelerator) -> bool:
     return bool(accelerator.reduce(torch.tensor(int(flag), device=accelerator.device), "sum") > 0)
 
 
-def _random(seed: int, step: int, rank: int) -> torch.Generator:
-    mixed = (seed * 1_000_003 + step) * 1_009 + rank
-    return torch.Generator().manual_seed(mixed % 2**63)
+def _mixed(seed: int, step: int, rank: int) -> int:
+    return int(((seed * 1_000_003 + step) * 1_009 + rank) % 2**63)
 
 
 def _with_average(model: torch.nn.Module, average: EMAModel, action: Any) -> Any:

@@ -115,7 +115,7 @@ class PriorRecipe(Recipe):
             return self.objective.loss(prediction, x0, xt, noise, t)["mse"]
 
     def validation_loss(self, model: torch.nn.Module) -> float | None:
-        """The same on held-out pairs, at evenly spread times under fixed noise."""
+        """The same on held-out pairs, at fixed random times under fixed noise."""
         if self.held_out is None or self.held_out_text is None:
             return None
         count = min(VALIDATION_PAIRS, len(self.held_out))

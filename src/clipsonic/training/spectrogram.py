@@ -17,7 +17,7 @@ from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.sampling import solver
 from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.errors import UserError
-from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.pipeline import CLIPSonicPipeline, bridges_of
 from clipsonic.training.recipe import Recipe
 from clipsonic.vocoder.griffin_lim import GriffinLim
 
@@ -109,7 +109,10 @@ class SpectrogramRecipe(Recipe):
         return torch.cat(errors).mean().item()
 
     def export(self, folder: Path) -> None:
-        """Saves the whole system as a model folder, with the encoder that made the data."""
+        """Saves the whole system as a model folder, with the encoder that made the data.
+
+        Bridges that joined the model of an earlier checkpoint stay in it.
+        """
         diffusion = self.settings.diffusion
         pipeline = CLIPSonicPipeline(
             encoder=self.encoder,
@@ -117,6 +120,7 @@ class SpectrogramRecipe(Recipe):
             scheduler=solver(diffusion.sampler, self.process, diffusion.learned_variance),
             vocoder=GriffinLim(),
             sampling_steps=diffusion.sampling_steps,
+            **bridges_of(folder),
         )
         pipeline.save(folder, half=self.settings.weights == "float16")
 
