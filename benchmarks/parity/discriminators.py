@@ -17,9 +17,9 @@ from torch.nn.functional import l1_loss
 from benchmarks.parity.bigvgan import TRAINING
 from benchmarks.parity.table import Row
 from benchmarks.parity.weights import noise, seeded
-from clipsonic.config import HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
+from clipsonic.config import HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, VocoderSettings
 from clipsonic.vocoder.discriminators import PERIODS, RESOLUTIONS, Discriminators, Verdict
-from clipsonic.vocoder.losses import MEL_WEIGHT, discriminator_loss, feature_loss, generator_loss, mel_loss
+from clipsonic.vocoder.losses import discriminator_loss, feature_loss, generator_loss, mel_loss
 
 FIXTURE = Path(__file__).parents[2] / "tests" / "fixtures" / "discriminators.safetensors"
 SMALL = 1 / 16
@@ -71,7 +71,7 @@ def results(
         for number, (score, features) in enumerate(verdicts):
             numbers[f"{side}.{number}.score"] = score
             numbers |= {f"{side}.{number}.{layer}": feature for layer, feature in enumerate(features)}
-    whole = losses["generator"] + losses["feature"] + MEL_WEIGHT * losses["mel"]
+    whole = losses["generator"] + losses["feature"] + VocoderSettings().mel_weight * losses["mel"]
     numbers["gradient"] = torch.autograd.grad(whole, wave)[0]
     return {name: number.detach() for name, number in numbers.items()}
 

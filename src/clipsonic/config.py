@@ -259,7 +259,7 @@ class VocoderSettings(Frozen):
 VOCODER_PRESETS: dict[str, VocoderSettings] = {
     "paper-large": VocoderSettings(generator=BIGVGAN_PRESETS["paper-large"]),
     "paper-base": VocoderSettings(generator=BIGVGAN_PRESETS["paper-base"]),
-    # For two processor cores: 3.5 M parameters, 40 times faster than real time on one core.
+    # For two processor cores: 3.5 M parameters.
     "mini": VocoderSettings(
         generator=FourierVocoderSettings(),
         segment=16_384,

@@ -19,9 +19,9 @@ class Bridge(ModelMixin, ConfigMixin, ABC):
     config_name = "config.json"
 
     @property
-    @abstractmethod
     def embedding_dim(self) -> int:
-        """Length D of the embeddings it was made for."""
+        """Length D of the embeddings it was made for: the setting `dim`, where a bridge has one."""
+        return int(self.config.dim)
 
     @abstractmethod
     def sample(

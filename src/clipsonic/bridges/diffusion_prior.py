@@ -43,11 +43,6 @@ class DiffusionPrior(Bridge):
         super().__init__()
         self.net = PriorNetwork(dim, depth, heads, head_dim, text_tokens, timesteps, ff_mult, dropout)
 
-    @property
-    def embedding_dim(self) -> int:
-        """Length D of an embedding."""
-        return int(self.config.dim)
-
     def noise_process(self) -> DDPMScheduler:
         """Cosine schedule, clean data predicted, not clamped: embeddings go in times sqrt(D), of unit variance."""
         return DDPMScheduler(

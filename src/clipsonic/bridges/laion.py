@@ -54,11 +54,6 @@ class LAIONPrior(Bridge):
         self.net = PriorNetwork(dim, depth, heads, head_dim, text_tokens, timesteps, ff_mult)
         self.steps = steps
 
-    @property
-    def embedding_dim(self) -> int:
-        """Length D of an embedding: 768."""
-        return int(self.config.dim)
-
     @torch.no_grad()
     def sample(
         self, text: TextEncoding, empty: TextEncoding, generators: Sequence[torch.Generator]

@@ -27,11 +27,6 @@ class MeanShift(Bridge):
         bridge.shift.copy_((image - text).mean(0))
         return bridge
 
-    @property
-    def embedding_dim(self) -> int:
-        """Length D of an embedding."""
-        return int(self.config.dim)
-
     @torch.no_grad()
     def sample(
         self, text: TextEncoding, empty: TextEncoding, generators: Sequence[torch.Generator]
@@ -69,11 +64,6 @@ class LinearMap(Bridge):
         change = torch.linalg.solve(gram + penalty, rows.T @ (image.double() - rows @ known))
         bridge.matrix.copy_(known + change)
         return bridge
-
-    @property
-    def embedding_dim(self) -> int:
-        """Length D of an embedding."""
-        return int(self.config.dim)
 
     @torch.no_grad()
     def sample(
@@ -118,11 +108,6 @@ class Retrieval(Bridge):
         bridge.stored_keys.copy_(keys)
         bridge.stored_images.copy_(image)
         return bridge
-
-    @property
-    def embedding_dim(self) -> int:
-        """Length D of an embedding."""
-        return int(self.config.dim)
 
     @torch.no_grad()
     def sample(

@@ -18,7 +18,6 @@ from clipsonic.audio import log_mel
 from clipsonic.vocoder.discriminators import RESOLUTIONS, Verdict
 
 FEATURE_WEIGHT = 2  # lambda_fm
-MEL_WEIGHT = 45  # lambda_mel; for the training loop: `mel_loss` does not contain it
 
 
 def discriminator_loss(real: Sequence[Verdict], generated: Sequence[Verdict]) -> Float[Tensor, ""]:
