@@ -25,7 +25,7 @@ SAMPLE_RATE = 44_100
 
 @pytest.fixture(autouse=True)
 def two_threads() -> None:
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 
 def tone(seconds: float, hertz: float = 440.0, level: float = 0.3) -> np.ndarray:

@@ -9,6 +9,8 @@ mkdir -p "$work/npm" && cp "$here/package.json" "$work/npm/" && npm install --pr
 python "$here/materials.py" --raw "$raw" --npm "$work/npm/node_modules" --work "$work"
 python "$here/encoder.py" --work "$work" --out "$work/encoder"
 clipsonic prepare "$work/videos.csv" --encoder "$work/encoder" --out "$work/data"
+clipsonic train audio-encoder --preset mini --data "$work/data" --out "$work/audio_encoder"
+python "$here/audio_encoder_report.py" --data "$work/data" --encoder "$work/audio_encoder/model"
 clipsonic train spectrogram --preset mini --data "$work/data" --out "$work/run"
 clipsonic train bridge linear --data "$work/data" --out "$work/linear"
 clipsonic models add-bridge "$work/run/model" linear "$work/linear" --default
@@ -18,3 +20,4 @@ python "$here/judge.py" --data "$work/data" --model "$work/run/model" --pictures
 shipped="$here/../../src/clipsonic/weights/mini"
 mkdir -p "$shipped" && cp -r "$work/run/model/." "$shipped/"
 cp "$work/encoder/config.json" "$work/encoder/diffusion_pytorch_model.safetensors" "$shipped/encoder/"
+mkdir -p "$shipped-audio" && cp "$work/audio_encoder/model/"*.{json,safetensors} "$shipped-audio/"

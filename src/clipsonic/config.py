@@ -84,7 +84,8 @@ class SpectrogramSettings(Frozen):
     unet: UNetSettings = UNetSettings()
     diffusion: DiffusionSettings = DiffusionSettings()
     training: TrainingSettings = TrainingSettings()
-    condition_dropout: float = Field(0.1, ge=0, le=1)  # share of clips trained without their picture
+    condition: Literal["image", "text"] = "image"  # a clip's pictures, or its label (CLIP-TTA, CLAP-TTA)
+    condition_dropout: float = Field(0.1, ge=0, le=1)  # share of clips trained without their condition
     condition_noise: float = Field(
         0.0, ge=0
     )  # length, at most, of a random vector added to the unit embedding

@@ -71,7 +71,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def add_part(folder: Path, name: str, part: Any, settings: Mapping[str, Any]) -> None:
-    """Saves a component into a model folder and enters it in the folder's page, each whole or not at all.
+    """Saves a component into a model folder and enters it in the folder's page, both or neither.
 
     Args:
         part: the component, of a class the model may hold.
@@ -83,9 +83,10 @@ def add_part(folder: Path, name: str, part: Any, settings: Mapping[str, Any]) ->
         entries = json.loads(config.read_bytes())
         entries.pop("_name_or_path", None)  # where it lay on this machine is nobody's business
         write_json(config, entries)
-    index = folder / "model_index.json"
-    page = json.loads(index.read_bytes()) | {name: [type(part).__module__, type(part).__name__]} | settings
-    write_json(index, dict(sorted(page.items())))
+        index = folder / "model_index.json"
+        entry = {name: [type(part).__module__, type(part).__name__]}
+        page = json.loads(index.read_bytes()) | entry | settings
+        write_json(index, dict(sorted(page.items())))  # what can fail is done when the folder takes its place
 
 
 def shipped() -> list[str]:

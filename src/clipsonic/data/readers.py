@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 
@@ -42,7 +41,7 @@ def read_all(
         while waiting or running:
             while waiting and len(running) < 2 * workers:
                 try:
-                    running.append((waiting[0], pool.submit(_read, waiting[0].path, clip_seconds)))
+                    running.append((waiting[0], pool.submit(_read, waiting[0], clip_seconds)))
                     waiting.popleft()
                 except BrokenProcessPool:  # since the last look; the running ones tell which video it was
                     if running:
@@ -76,18 +75,18 @@ def _ignore_interrupts() -> None:
 def _read_alone(video: Video, clip_seconds: float) -> list[Piece] | str:
     with _pool(1) as pool:
         try:
-            return pool.submit(_read, video.path, clip_seconds).result()
+            return pool.submit(_read, video, clip_seconds).result()
         except BrokenProcessPool:
             return "reading it crashed the decoder or ran out of memory"
 
 
-def _read(path: Path, clip_seconds: float) -> list[Piece] | str:
+def _read(video: Video, clip_seconds: float) -> list[Piece] | str:
     """Runs in a reader process."""
-    if not path.is_file():
+    if not video.path.is_file():
         return MISSING
     pieces: list[Piece] = []
     try:
-        for clip in read_clips(path, clip_seconds):
+        for clip in read_clips(video.path, clip_seconds, video.start, video.seconds):
             seconds = len(clip.wave) / SAMPLE_RATE
             pictures = [_jpeg(picture) for picture in clip.pictures]
             pieces.append(Piece(clip.start, seconds, flac(clip.wave), pictures, clip.times))

@@ -1,6 +1,7 @@
 """Files, folders and CSV lists => the videos to prepare, and what is known of each."""
 
 import csv
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,19 +34,22 @@ class Video:
     label: str | None = None
     split: str = "train"
     licence: str | None = None
+    start: float = 0.0  # seconds from the start of its sound; the piece to prepare begins here
+    seconds: float | None = None  # length of the piece; None: all the rest
 
 
 def find_videos(sources: Sequence[Path]) -> list[Video]:
     """Files, folders (searched to the bottom) and CSV lists => videos, each once, in a fixed order.
 
-    A CSV has a column `path`, taken relative to the CSV, and may have `label`, `split` and `licence`. Files named
-    directly or in a CSV are tried whatever they are called; folders are searched by file name ending.
+    A CSV has a column `path`, taken relative to the CSV, and may have `label`, `split` and `licence`; `start` and
+    `seconds` name a piece of the video, of which a CSV may list several. Files named directly or in a CSV are tried
+    whatever they are called; folders are searched by file name ending.
 
     Raises:
-        UserError: a source is missing, a CSV lacks its column, or there is no video at all.
+        UserError: a source is missing, a CSV lacks its column or has a wrong number, or there is no video at all.
     """
     found: dict[str, Video] = {}
-    places: set[Path] = set()
+    places: set[tuple[Path, float]] = set()
     for source in sources:
         if source.is_dir():
             inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
@@ -58,9 +62,10 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
         else:
             raise UserError(f"{source} does not exist")
         for video in videos:
-            if (place := video.path.resolve()) in places:
+            place = video.path.resolve()
+            if (place, video.start) in places:
                 continue
-            places.add(place)
+            places.add((place, video.start))
             name = os.fsencode(video.name).decode("utf-8", "backslashreplace")  # not every file name is text
             name = name if name not in found else str(place)
             found[name] = replace(video, name=name)
@@ -82,10 +87,25 @@ def _read_list(source: Path) -> Iterator[Video]:
         raise UserError(f"{source} needs a column named 'path'; it has {', '.join(columns) or 'none'}")
     for row in rows:
         if row["path"]:
+            start, seconds = (_seconds(source, row, column) for column in ("start", "seconds"))
             yield Video(
                 source.parent / row["path"],
-                row["path"],
+                row["path"] if start is None else f"{row['path']}@{start:g}",
                 row.get("label") or None,
                 row.get("split") or "train",
                 row.get("licence") or row.get("license") or None,
+                start or 0.0,
+                seconds,
             )
+
+
+def _seconds(source: Path, row: dict[str, str], column: str) -> float | None:
+    if not (said := row.get(column)):
+        return None
+    try:
+        value = float(said)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise UserError(f"{source}: {column} '{said}' of {row['path']} is no number of seconds")
+    return value

@@ -3,7 +3,9 @@
 Knows nothing of encoders or shards, and imports no torch, so that reader processes start at once.
 """
 
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from clipsonic.config import CROP_SAMPLES, SAMPLE_RATE
 from clipsonic.errors import UserError
 
 PICTURE_SIDE = 336  # pixels of the shorter side that are kept; the largest that a CLIP takes
+SEEK_EARLIER = 2.0  # seconds: some containers store a key frame after the sound that belongs to it
 SILENCE = 10 ** (-60 / 20)  # root mean square below which a clip is silent: -60 dB of full scale
 
 
@@ -34,8 +37,12 @@ class Clip:
     times: list[float]  # of the pictures, seconds from the start of the clip
 
 
-def read_clips(path: Path, clip_seconds: float = 10.0) -> Iterator[Clip]:
+def read_clips(
+    path: Path, clip_seconds: float = 10.0, start: float = 0.0, seconds: float | None = None
+) -> Iterator[Clip]:
     """Cuts a video in clips of `clip_seconds`; the last may be shorter, down to one crop (2.048 s).
+
+    Or only the piece of it that begins at `start`, seconds from the start of its sound, and lasts `seconds`.
 
     Memory stays that of a few clips, however long the video. Silent clips and clips without a picture are left out.
 
@@ -43,21 +50,26 @@ def read_clips(path: Path, clip_seconds: float = 10.0) -> Iterator[Clip]:
         Unusable: nothing of the video can be used, and why.
     """
     try:
-        yield from _read_clips(path, clip_seconds)
+        yield from _read_clips(path, clip_seconds, start, seconds)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Unusable(f"unreadable: {reason}") from error
 
 
-def _read_clips(path: Path, clip_seconds: float) -> Iterator[Clip]:
+def _read_clips(path: Path, clip_seconds: float, start: float, seconds: float | None) -> Iterator[Clip]:
     with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             raise Unusable("no audio track")
         if not container.streams.video:
             raise Unusable("no picture")
-        tape = _Tape(round(clip_seconds * SAMPLE_RATE))
+        picture, sound = container.streams.video[0], container.streams.audio[0]
+        tape = _Tape(round(clip_seconds * SAMPLE_RATE), start, seconds)
+        if start > 0:
+            tape.begin = start + float((sound.start_time or 0) * sound.time_base)
+            with suppress(av.error.FFmpegError):  # what cannot jump is read from its start
+                container.seek(max(0, round((tape.begin - SEEK_EARLIER) * 1e6)))
         given = 0
-        for packet in container.demux(container.streams.video[0], container.streams.audio[0]):
+        for packet in container.demux(picture, sound):
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
@@ -67,6 +79,8 @@ def _read_clips(path: Path, clip_seconds: float) -> Iterator[Clip]:
             for clip in tape.finished():
                 given += 1
                 yield clip
+            if tape.full():
+                break
         for clip in tape.rest():
             given += 1
             yield clip
@@ -77,8 +91,14 @@ def _read_clips(path: Path, clip_seconds: float) -> Iterator[Clip]:
 class _Tape:
     """What has been decoded and not yet given away, on the time line of the sound."""
 
-    def __init__(self, clip_samples: int) -> None:
+    def __init__(self, clip_samples: int, start: float = 0.0, seconds: float | None = None) -> None:
         self.clip_samples = clip_samples
+        self.start = start  # seconds of the video's sound that are passed over
+        self.begin = -np.inf  # time stamp of what is wanted first, seconds
+        self.early = 0  # samples still to be passed over
+        # Samples still to come.
+        self.wanted = sys.maxsize if seconds is None else round(seconds * SAMPLE_RATE)
+        self.heard = -np.inf  # time stamp of the last sound, seconds
         self.resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
         self.sound: list[NDArray[np.float32]] = []
         self.samples = 0  # decoded and not yet given away
@@ -90,8 +110,12 @@ class _Tape:
         self.silent = 0
 
     def add_sound(self, frame: Any) -> None:
+        self.heard = seconds_of(frame)
         if self.origin is None:
-            self.origin = seconds_of(frame)
+            if self.heard + frame.samples / frame.sample_rate <= self.begin:
+                return
+            self.origin = max(self.heard, self.begin)
+            self.early = round((self.origin - self.heard) * SAMPLE_RATE)
         frame.pts = None  # jumps in time stamps do not tear the sound
         try:
             self._keep(self.resampler.resample(frame))
@@ -103,12 +127,16 @@ class _Tape:
     def _keep(self, frames: list[Any]) -> None:
         for frame in frames:
             piece = frame.to_ndarray()[0]
+            passed = min(self.early, len(piece))
+            self.early -= passed
+            piece = piece[passed : passed + self.wanted]
+            self.wanted -= len(piece)
             self.sound.append(piece)
             self.samples += len(piece)
 
     def add_picture(self, frame: Any) -> None:
         time = seconds_of(frame)
-        if time < self.next_picture:
+        if time < max(self.next_picture, self.begin):
             return
         self.next_picture = np.floor(time + 1e-6) + 1
         self.seen = True
@@ -127,6 +155,14 @@ class _Tape:
             if not late and (not self.pictures or self.pictures[-1][0] < end):
                 return
             yield from self._take(self.clip_samples)
+
+    def full(self) -> bool:
+        """All the sound that is wanted is here, and its pictures have gone by or seem to have ended."""
+        if self.wanted or self.origin is None:
+            return False
+        end = self.origin + (self.cut + self.samples) / SAMPLE_RATE
+        seen = self.pictures[-1][0] if self.pictures else -np.inf
+        return max(seen, self.heard - self.clip_samples / SAMPLE_RATE) >= end
 
     def rest(self) -> Iterator[Clip]:
         """What is left at the end of the file."""
@@ -152,11 +188,13 @@ class _Tape:
         if np.sqrt(np.mean(np.square(wave, dtype=np.float64))) < SILENCE:
             self.silent += 1
         elif inside:
-            yield Clip(start, wave, [picture for _, picture in inside], [time for time, _ in inside])
+            yield Clip(
+                self.start + start, wave, [picture for _, picture in inside], [time for time, _ in inside]
+            )
 
     def why_nothing(self) -> str:
         if self.origin is None:
-            return "the audio track holds no sound"
+            return f"no sound from {self.start:g} s on" if self.start else "the audio track holds no sound"
         if self.silent:
             return "silent"
         if not self.seen:

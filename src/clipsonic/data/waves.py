@@ -27,7 +27,8 @@ class Waves(Dataset[NDArray[np.float32]]):
     """The recordings of one side of the split, by number, read once and kept as 16 bit.
 
     Args:
-        sources: prepared data sets, folders of sound files, or CSV lists with `path` and perhaps `split`.
+        sources: prepared data sets, folders of sound files, or CSV lists with `path`, perhaps `split` and
+            `label`.
         held_out: the other side: what is not of split `train` or, in folders, one file in 20, chosen by its name.
         crop: samples of a crop.
 
@@ -38,6 +39,7 @@ class Waves(Dataset[NDArray[np.float32]]):
     def __init__(self, sources: Sequence[Path], held_out: bool, crop: int) -> None:
         self.crop = crop
         self.names: list[str] = []
+        self.labels: list[str | None] = []
         self._readers: list[tuple[ClipDataset, int] | Path] = []
         self._kept: dict[int, NDArray[np.int16]] = {}
         self._bytes = 0
@@ -53,20 +55,31 @@ class Waves(Dataset[NDArray[np.float32]]):
             for number, (_, clip) in enumerate(clips.clips):
                 if (clip.info.split != "train") == held_out:
                     self.names.append(clip.key)
+                    self.labels.append(clip.info.label)
                     self._readers.append((clips, number))
             return
         if source.is_dir():
             files = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
-            listed = [(path, _chosen(path.relative_to(source).as_posix())) for path in files]
+            listed: list[tuple[Path, bool, str | None]] = [
+                (path, _chosen(path.relative_to(source).as_posix()), None) for path in files
+            ]
         elif source.suffix.lower() == ".csv" and source.is_file():
             with source.open(newline="", encoding="utf-8-sig") as file:
                 rows = [row for row in csv.DictReader(file) if row.get("path")]
-            listed = [(source.parent / row["path"], (row.get("split") or "train") != "train") for row in rows]
+            listed = [
+                (
+                    source.parent / row["path"],
+                    (row.get("split") or "train") != "train",
+                    row.get("label") or None,
+                )
+                for row in rows
+            ]
         else:
             raise UserError(f"{source} is neither a prepared data set, nor a folder of sound, nor a CSV list")
-        for path, held in listed:
+        for path, held, label in listed:
             if held == held_out:
                 self.names.append(str(path))
+                self.labels.append(label)
                 self._readers.append(path)
 
     def __len__(self) -> int:

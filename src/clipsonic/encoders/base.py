@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import soxr
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from clipsonic.encoding import TextEncoding
+from clipsonic.errors import UserError
 
 
 class TextEncoder(ModelMixin, ConfigMixin, ABC):
@@ -71,6 +73,25 @@ def fingerprint(parameters: Iterable[tuple[str, Tensor]]) -> str:
         head = weight.detach().flatten()[:1024].to("cpu", torch.float32)
         digest.update(head.contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
+
+
+def resampled(
+    wave: Float[np.ndarray, "samples"], sample_rate: int, wanted: int
+) -> Float[Tensor, "resampled"]:
+    """A mono wave at another sample rate.
+
+    Raises:
+        UserError: no samples, or values that are not numbers.
+    """
+    if len(wave) == 0:
+        raise UserError("a sound to embed is empty")
+    if not np.isfinite(wave).all():
+        raise UserError("a sound to embed holds values that are not numbers (nan or infinite)")
+    if sample_rate != wanted:
+        wave = soxr.resample(wave, sample_rate, wanted)
+    if len(wave) == 0:
+        raise UserError(f"a sound to embed is shorter than one sample at {wanted} Hz")
+    return torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32))
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -12,7 +12,6 @@ from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
-import soxr
 import torch
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
@@ -20,7 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize, pad
 
-from clipsonic.encoders.base import AudioEncoder, fingerprint
+from clipsonic.encoders.base import AudioEncoder, fingerprint, resampled
 from clipsonic.errors import UserError, first_line
 
 AUDIO_BATCH, TEXT_BATCH = 8, 64  # sounds, texts in memory at once
@@ -45,15 +44,7 @@ def wave_at_48_khz(wave: Float[np.ndarray, "samples"], sample_rate: int) -> Floa
     Raises:
         UserError: no samples, or values that are not numbers.
     """
-    if len(wave) == 0:
-        raise UserError("a sound to embed is empty")
-    if not np.isfinite(wave).all():
-        raise UserError("a sound to embed holds values that are not numbers (nan or infinite)")
-    if sample_rate != CLAP_RATE:
-        wave = soxr.resample(wave, sample_rate, CLAP_RATE)
-    if len(wave) == 0:
-        raise UserError("a sound to embed is shorter than one sample at 48 kHz")
-    samples = torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32))
+    samples = resampled(wave, sample_rate, CLAP_RATE)
     return (samples.clamp(-1, 1) * 32767).trunc() / 32767
 
 

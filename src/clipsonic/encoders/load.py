@@ -1,14 +1,24 @@
-"""An encoder's folder => the encoder."""
+"""A name or an encoder's folder => the encoder."""
 
 import json
 from pathlib import Path
 
-from clipsonic.encoders.base import Encoder
+import torch
+
+from clipsonic.encoders.base import AudioEncoder, Encoder
+from clipsonic.encoders.clap import CLAPEncoder
 from clipsonic.encoders.clip import CLIPEncoder
 from clipsonic.encoders.mini import MiniEncoder
+from clipsonic.encoders.mini_audio import MiniAudioEncoder
 from clipsonic.errors import UserError, first_line
+from clipsonic.model_folder import WEIGHTS, hub_file
+from clipsonic.published import PUBLISHED, require
 
 KINDS: dict[str, type[Encoder]] = {"CLIPEncoder": CLIPEncoder, "MiniEncoder": MiniEncoder}
+AUDIO_KINDS: dict[str, type[AudioEncoder]] = {
+    "CLAPEncoder": CLAPEncoder,
+    "MiniAudioEncoder": MiniAudioEncoder,
+}
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -23,3 +33,36 @@ def load_encoder(folder: Path) -> Encoder:
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} does not hold an encoder ({first_line(error)})") from error
     return encoder
+
+
+def load_audio_encoder(name: str) -> AudioEncoder:
+    """`mini` (shipped), `clap` (published), or a folder or hub id of a CLAP or of ours => the encoder.
+
+    Raises:
+        UserError: there is none of that name, or it is damaged.
+    """
+    if name == "clap":
+        require("clap")
+        return CLAPEncoder(PUBLISHED["clap"].source)
+    folder = require("mini-audio") if name == "mini" else Path(name)
+    config = hub_file(str(folder), "config.json")
+    try:
+        kind = json.loads(config.read_bytes()).get("_class_name")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{config} is damaged or of something else ({first_line(error)})") from error
+    if kind is None:  # as transformers saves it
+        return CLAPEncoder(name)
+    if kind not in AUDIO_KINDS:
+        raise UserError(f"{folder} holds {kind}; language-audio encoders are {', '.join(AUDIO_KINDS)}")
+    weights = hub_file(str(folder), WEIGHTS)
+    try:
+        encoder, found = AUDIO_KINDS[kind].from_pretrained(
+            weights.parent, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
+    except Exception as error:  # torch, diffusers and safetensors each have errors of their own
+        raise UserError(f"the encoder {folder} cannot be loaded: {first_line(error)}") from error
+    if wrong := sorted({*found["missing_keys"], *found["unexpected_keys"]}):
+        raise UserError(f"the encoder {folder} has weights missing or unknown, such as {wrong[0]}")
+    encoder.register_to_config(_name_or_path="")  # where it lay on this machine is nobody's business
+    loaded: AudioEncoder = encoder.eval()
+    return loaded

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from clipsonic.errors import UserError
-from clipsonic.interfaces.cli_models import evaluate_app, models_app
+from clipsonic.interfaces.cli_data import catalogue_app
+from clipsonic.interfaces.cli_evaluate import evaluate_app
+from clipsonic.interfaces.cli_models import models_app
 from clipsonic.interfaces.cli_train import train_app
 from clipsonic.interfaces.options import Debug
 
@@ -25,6 +27,7 @@ app = typer.Typer(
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(models_app, name="models")
+app.add_typer(catalogue_app, name="catalogue")
 
 
 def _version(asked: bool) -> None:
@@ -71,6 +74,12 @@ def generate(
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="A model folder, a hub id, or 'mini'.")] = "mini",
+    vocoder: Annotated[
+        str | None,
+        typer.Option(
+            help="From mel to sound: a vocoder's folder, or griffin-lim; the model's own unless told."
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -103,7 +112,7 @@ def generate(
     query = Query(
         prompts or [], image or [], numbers("--weights", weights), negative, to, interpolate, bridge
     )
-    run(query, model, output, guidance_scale, steps, scheduler, seconds, seed, number, device)
+    run(query, model, output, guidance_scale, steps, scheduler, seconds, seed, number, device, vocoder)
 
 
 @app.command()
@@ -126,6 +135,41 @@ def prepare(
     from clipsonic.interfaces.prepare import run
 
     run(videos, out, encoder, clip_seconds, workers)
+
+
+@app.command()
+def reproduce(
+    out: Annotated[Path, typer.Option(help="Folder of the reproduction; report.html is in it at the end.")],
+    preset: Annotated[str, typer.Option(help="mini, music or vggsound.")] = "mini",
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="A prepared data set with labels and held-out clips, or videos to make one of."),
+    ] = None,
+    captions: Annotated[
+        Path | None, typer.Option(help="List of captioned pictures, to train the prior of PD on.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model to measure, instead of the preset's or of training one.")
+    ] = None,
+    vocoder: Annotated[
+        str | None, typer.Option(help="A vocoder's folder, instead of the model's own.")
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="Another system's sounds: NAME=FOLDER with an index.csv; may be repeated."),
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: clips=64. May be repeated.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and its costs, and stop.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Train what is missing, measure every table and figure of the paper, and write one HTML report."""
+    from clipsonic.interfaces.reproduce.run import run
+
+    run(preset, change or [], data or [], captions, model, vocoder, system or [], out, dry_run)
 
 
 def gather_numbers(words: list[str], option: str = "--weights") -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands `clipsonic models ...` and `clipsonic evaluate ...`: their options."""
+"""The commands `clipsonic models ...`: their options."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,6 @@ import typer
 
 from clipsonic.interfaces.options import Debug
 
-evaluate_app = typer.Typer(help="Measure a model.", no_args_is_help=True)
 models_app = typer.Typer(
     help="Published models: what is here, and how to get the rest.", invoke_without_command=True
 )
@@ -75,27 +74,13 @@ def models_add_bridge(
     run_add_bridge(model, name, source, default)
 
 
-@evaluate_app.command("gap")
-def evaluate_gap(
-    data: Annotated[Path, typer.Option(help="A prepared data set with labels and held-out clips.")],
-    out: Annotated[Path, typer.Option(help="Folder for gap.json and gap.png.")],
-    model: Annotated[str, typer.Option(help="A model folder, a hub id, or 'mini'.")] = "mini",
-    bridge: Annotated[
-        list[str] | None, typer.Option(help="Only these of the model's bridges; may be repeated.")
-    ] = None,
-    with_bridge: Annotated[
-        list[str] | None,
-        typer.Option("--with", help="Add one from elsewhere: NAME=FOLDER, such as sd=run/model."),
-    ] = None,
-    split: Annotated[list[str] | None, typer.Option(help="All but train unless told.")] = None,
-    condition_noise: Annotated[
-        float | None, typer.Option(help="Also show the cosine that this much noise on the condition leaves.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bridges that draw.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+@models_app.command("set-vocoder")
+def models_set_vocoder(
+    model: Annotated[Path, typer.Argument(help="A model folder of yours.")],
+    source: Annotated[str, typer.Argument(help="Folder of a vocoder, or griffin-lim.")],
     debug: Debug = False,
 ) -> None:
-    """The modality gap (Table 2): how near each bridge comes to the true image embeddings."""
-    from clipsonic.interfaces.evaluate import run_gap
+    """Put a vocoder from mel to sound into a model, in place of its own."""
+    from clipsonic.interfaces.models import run_set_vocoder
 
-    run_gap(model, data, out, bridge or [], with_bridge or [], split or [], condition_noise, seed, as_json)
+    run_set_vocoder(model, source)

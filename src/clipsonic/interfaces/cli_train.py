@@ -19,13 +19,19 @@ def train_spectrogram(
         list[str] | None,
         typer.Option("--set", help="Change a setting: training.batch_size=8. May be repeated."),
     ] = None,
+    condition_encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="With --set condition=text: mini, clap or a folder; what reads the labels (CLAP-TTA)."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
     debug: Debug = False,
 ) -> None:
     """Train the diffusion U-Net; the same command goes on where it was stopped."""
     from clipsonic.interfaces.train import run_spectrogram
 
-    run_spectrogram(data, out, preset, change or [], dry_run)
+    run_spectrogram(data, out, preset, change or [], condition_encoder, dry_run)
 
 
 @train_app.command("vocoder")
@@ -48,6 +54,23 @@ def train_vocoder(
     from clipsonic.interfaces.train import run_vocoder
 
     run_vocoder(data, out, preset, change or [], dry_run)
+
+
+@train_app.command("audio-encoder")
+def train_audio_encoder(
+    data: Annotated[Path, typer.Option(help="A prepared data set with labels.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished encoder.")],
+    preset: Annotated[str, typer.Option(help="mini.")] = "mini",
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: training.steps=500. May be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train a small CLAP, from sounds to their labels; the same command goes on where it was stopped."""
+    from clipsonic.interfaces.train import run_audio_encoder
+
+    run_audio_encoder(data, out, preset, change or [], dry_run)
 
 
 @train_app.command("prior")

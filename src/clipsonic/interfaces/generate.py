@@ -1,6 +1,5 @@
 """`clipsonic generate`: a query => sound file, picture and sidecar, all whole or none."""
 
-import hashlib
 import json
 import re
 import secrets
@@ -70,6 +69,7 @@ def run(
     seed: int | None,
     number: int,
     device: str,
+    vocoder: str | None = None,
 ) -> None:
     """Generates and writes; what can be refused is refused before the model is loaded."""
     query.check()
@@ -90,11 +90,12 @@ def run(
     import torch
 
     from clipsonic.diffusion.sampling import solver
+    from clipsonic.interfaces.sidecar import describe
     from clipsonic.model_folder import resolve
     from clipsonic.pipeline import BATCH
 
     check_device(device)
-    pipeline, bridge = _load(model, query.bridge)
+    pipeline, bridge = _load(model, query.bridge, vocoder)
     pipeline = pipeline.to(device)
     if scheduler is not None:
         learned = pipeline.unet.config.out_channels > pipeline.unet.config.in_channels
@@ -122,7 +123,7 @@ def run(
             generator=generators,
             on_step=lambda step: progress.update(task, completed=step),
         )
-    page = _sidecar(pipeline, resolve(model), query, bridge) | {
+    page = describe(pipeline, resolve(model), query, bridge, vocoder) | {
         "model": model,
         "guidance_scale": guidance_scale,
         "steps": taken,
@@ -136,15 +137,17 @@ def run(
         console.print(names, markup=False, soft_wrap=True)
 
 
-def _load(model: str, bridge: str | None) -> "tuple[CLIPSonicPipeline, str]":
+def _load(model: str, bridge: str | None, vocoder: str | None) -> "tuple[CLIPSonicPipeline, str]":
     """The model, and the name of the bridge to take; one from elsewhere joins the model as its `pd`."""
     from clipsonic.bridges.load import load_bridge
     from clipsonic.model_folder import is_hub_id
     from clipsonic.pipeline import BRIDGES, CLIPSonicPipeline
+    from clipsonic.vocoder.load import load_vocoder
 
+    parts = {} if vocoder is None else {"vocoder": load_vocoder(vocoder)}
     if bridge is not None and bridge not in ("zs", *BRIDGES) and (Path(bridge).is_dir() or is_hub_id(bridge)):
-        return CLIPSonicPipeline.from_pretrained(model, pd=load_bridge(bridge)), "pd"
-    pipeline = CLIPSonicPipeline.from_pretrained(model)
+        return CLIPSonicPipeline.from_pretrained(model, pd=load_bridge(bridge), **parts), "pd"
+    pipeline = CLIPSonicPipeline.from_pretrained(model, **parts)
     name = pipeline.config.bridge if bridge is None else bridge
     pipeline.check_bridge(name)
     return pipeline, name
@@ -223,26 +226,6 @@ def write_clip(path: Path, audio: Any, mel: Any, page: dict[str, Any]) -> None:
             (aside / "page").replace(path.with_suffix(".json"))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _sidecar(pipeline: "CLIPSonicPipeline", folder: Path, query: Query, bridge: str) -> dict[str, Any]:
-    from clipsonic import __version__
-    from clipsonic.model_folder import WEIGHTS
-
-    with (folder / "unet" / WEIGHTS).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    page: dict[str, Any] = {
-        "query": query.title,
-        "texts": query.texts,
-        "images": [str(image) for image in query.images],
-        "weights": query.weights,
-        "negative": query.negative,
-        "bridge": (query.bridge or bridge) if query.texts or query.negative or query.to else "none",
-        "model_sha256": digest,
-        "encoder": pipeline.config.encoder_id,
-        "clipsonic": __version__,
-    }
-    return page if query.to is None else page | {"to": query.to}
 
 
 def file_name(query: str) -> str:

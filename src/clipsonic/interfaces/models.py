@@ -111,6 +111,27 @@ def run_add_bridge(model: Path, name: str, source: str, default: bool) -> None:
     _say(f"{model}: bridges {', '.join(pipeline.bridges)}{f'; {name} unless told' if default else ''}")
 
 
+def run_set_vocoder(model: Path, source: str) -> None:
+    """Puts a vocoder into a model folder, in place of the one it has.
+
+    Raises:
+        UserError: there is no such model or vocoder, or they do not belong together.
+    """
+    from clipsonic.model_folder import add_part
+    from clipsonic.pipeline import CLIPSonicPipeline
+    from clipsonic.vocoder.load import load_vocoder
+
+    if not model.is_dir():
+        raise UserError(f"no model folder {model}")
+    vocoder = load_vocoder(source)
+    CLIPSonicPipeline.from_pretrained(model, vocoder=vocoder)  # refuses what does not fit
+    try:
+        add_part(model, "vocoder", vocoder, {})
+    except OSError as error:
+        raise UserError(f"cannot write to {model}: {error.strerror or error}") from error
+    _say(f"{model}: vocoder {type(vocoder).__name__}")
+
+
 class Bar(Listener):
     """Shows a fetch as a bar that appears with the first bytes."""
 

@@ -52,7 +52,9 @@ def choose_encoder(name: str) -> Encoder:
     if name in shipped() or (Path(name) / "model_index.json").exists():
         from clipsonic.pipeline import CLIPSonicPipeline
 
-        encoder: Encoder = CLIPSonicPipeline.from_pretrained(name).encoder
+        encoder = CLIPSonicPipeline.from_pretrained(name).encoder
+        if not isinstance(encoder, Encoder):
+            raise UserError(f"the model {name} has the encoder {encoder.id}, which knows no pictures")
         return encoder
     config = Path(name) / "config.json"
     if config.exists() and any(f'"{kind}"' in config.read_text() for kind in KINDS):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic.config import SPECTROGRAM_PRESETS, VOCODER_PRESETS
+from clipsonic.config_audio_encoder import AUDIO_ENCODER_PRESETS
 from clipsonic.interfaces.progress import bar, console
 from clipsonic.interfaces.settings import choose
 
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
     from clipsonic.training.recipe import Recipe
 
 
-def run_spectrogram(data: Path, out: Path, preset: str, changes: list[str], dry_run: bool) -> None:
+def run_spectrogram(
+    data: Path, out: Path, preset: str, changes: list[str], condition_encoder: str | None, dry_run: bool
+) -> None:
     """Trains a spectrogram model, or prints what would be trained."""
     settings = choose(SPECTROGRAM_PRESETS, preset, changes)
 
+    from clipsonic.encoders.load import load_audio_encoder
     from clipsonic.training.spectrogram import SpectrogramRecipe
 
-    recipe = SpectrogramRecipe(settings, data)
-    about = f"{data}, {len(recipe.clips)} training clips, encoder {recipe.clips.info.encoder_id}"
+    encoder = None if condition_encoder is None else load_audio_encoder(condition_encoder)
+    recipe = SpectrogramRecipe(settings, data, encoder)
+    about = f"{data}, {len(recipe.clips)} training clips, encoder {recipe.encoder.id}"
     run_training(recipe, out, about, len(recipe.clips), dry_run)
 
 
@@ -35,6 +40,17 @@ def run_vocoder(data: list[Path], out: Path, preset: str, changes: list[str], dr
     recipe = VocoderRecipe(settings, data)
     about = f"{len(recipe.waves)} recordings in {', '.join(map(str, data))}"
     run_training(recipe, out, about, len(recipe.waves), dry_run)
+
+
+def run_audio_encoder(data: Path, out: Path, preset: str, changes: list[str], dry_run: bool) -> None:
+    """Trains a language-audio encoder, or prints what would be trained."""
+    settings = choose(AUDIO_ENCODER_PRESETS, preset, changes)
+
+    from clipsonic.training.audio_encoder import AudioEncoderRecipe
+
+    recipe = AudioEncoderRecipe(settings, data)
+    about = f"{data}, {len(recipe.crops)} training clips of {len(recipe.crops.labels)} labels"
+    run_training(recipe, out, about, len(recipe.crops), dry_run)
 
 
 def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run: bool) -> None:

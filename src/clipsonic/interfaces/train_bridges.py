@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clipsonic.config import PRIOR_PRESETS
+from clipsonic.config import PRIOR_PRESETS, PriorSettings
 from clipsonic.data.pairs import Pairs, captioned_pairs, labelled_pairs, read_captions
 from clipsonic.data.shards import read_info
 from clipsonic.encoders.base import Encoder
@@ -23,7 +23,18 @@ def run_prior(
     dry_run: bool,
 ) -> None:
     """Trains a diffusion prior, or prints what would be trained."""
-    settings = choose(PRIOR_PRESETS, preset, changes)
+    run_prior_recipe(choose(PRIOR_PRESETS, preset, changes), out, data, captions, encoder_name, dry_run)
+
+
+def run_prior_recipe(
+    settings: PriorSettings,
+    out: Path,
+    data: Path | None,
+    captions: Path | None,
+    encoder_name: str,
+    dry_run: bool = False,
+) -> None:
+    """Trains a diffusion prior with these settings."""
     pairs, held_out, encoder = _pairs(data, captions, encoder_name, out / "embeddings")
 
     from clipsonic.training.prior import PriorRecipe

@@ -1,25 +1,32 @@
-"""What is trained on videos: the U-Net that makes a clip's mel from the embedding of one of its pictures."""
+"""What is trained on videos: the U-Net that makes a clip's mel from the embedding of one of its pictures.
 
-from collections.abc import Iterator
+Or, for the paper's supervised baselines, from that of its label in words: CLIP-TTA and CLAP-TTA.
+"""
+
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipsonic.audio import log_mel, to_model_range
 from clipsonic.config import SpectrogramSettings
 from clipsonic.data.dataset import Batch, ClipDataset, Draws, batches, encoder_of
+from clipsonic.data.pairs import PROMPT, SOUND_PROMPT
+from clipsonic.data.shards import read_info
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.sampling import solver
 from clipsonic.diffusion.unet import build_unet, predict
+from clipsonic.encoders.base import Encoder, TextEncoder
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline, bridges_of
 from clipsonic.training.recipe import Recipe
-from clipsonic.vocoder.griffin_lim import GriffinLim
+from clipsonic.vocoder.load import vocoder_of
 
 TRAINING_SPLITS = {"train"}
 VALIDATION_BATCHES = 8
@@ -28,20 +35,28 @@ VALIDATION_BATCHES = 8
 class SpectrogramRecipe(Recipe):
     """CLIPSonic's spectrogram model: random picture, random crop, condition sometimes dropped.
 
+    Args:
+        encoder: with the condition "text", what reads the labels instead of the data set's own encoder.
+
     Raises:
-        UserError: the folder is no data set, or has no training clips.
+        UserError: the folder is no data set, or has no training clips (with labels, where those are read).
     """
 
-    def __init__(self, settings: SpectrogramSettings, data: Path) -> None:
+    def __init__(self, settings: SpectrogramSettings, data: Path, encoder: TextEncoder | None = None) -> None:
         self.settings: SpectrogramSettings = settings
         self.training = settings.training
         self.data = data
-        self.clips = ClipDataset(data, TRAINING_SPLITS, settings.quiet_crop_db)
-        self.encoder = encoder_of(data)  # now, so that a missing one is not found out at the first checkpoint
+        if encoder is not None and settings.condition == "image":
+            raise UserError("another encoder reads labels, not pictures: it needs --set condition=text")
+        labels = sorted(read_info(data).labels)
+        # Now, so that a missing one is not found out at the first checkpoint.
+        self.encoder = encoder if encoder is not None else encoder_of(data)
+        self.said = label_embeddings(self.encoder, labels) if settings.condition == "text" else None
+        self.clips = self._clips(TRAINING_SPLITS)
         self.process = noise_process(settings.diffusion)
         self.objective = Objective(self.process)
         torch.manual_seed(settings.training.seed)
-        self.unet = build_unet(settings.unet, settings.diffusion, self.clips.info.embedding_dim)
+        self.unet = build_unet(settings.unet, settings.diffusion, self.encoder.embedding_dim)
         self.unet.to(memory_format=torch.channels_last)  # ten times faster in bf16 on a processor
         self.model = self.unet
 
@@ -49,7 +64,7 @@ class SpectrogramRecipe(Recipe):
     def data_id(self) -> str:
         """Encoder and shards' checksums."""
         info = self.clips.info
-        return f"{info.encoder_id} " + " ".join(sum[:12] for sum in info.shards.values())
+        return f"{self.encoder.id} " + " ".join(sum[:12] for sum in info.shards.values())
 
     def batches(self, step: int, rank: int, processes: int) -> Iterator[Batch]:
         """Random crops and pictures, from a step on."""
@@ -82,11 +97,14 @@ class SpectrogramRecipe(Recipe):
         with torch.autocast(x0.device.type, enabled=False):
             return self.objective.loss(prediction, x0, xt, noise, t)
 
+    def _clips(self, splits: set[str]) -> ClipDataset:
+        return ClipDataset(self.data, splits, self.settings.quiet_crop_db, self.said)
+
     @cached_property
     def _held_out(self) -> list[Batch]:
         try:
             others = set(self.clips.info.splits) - TRAINING_SPLITS
-            held_out = ClipDataset(self.data, others, self.settings.quiet_crop_db)
+            held_out = self._clips(others)
         except UserError:
             return []
         count = min(VALIDATION_BATCHES, -(-len(held_out) // self.training.batch_size))
@@ -109,20 +127,31 @@ class SpectrogramRecipe(Recipe):
         return torch.cat(errors).mean().item()
 
     def export(self, folder: Path) -> None:
-        """Saves the whole system as a model folder, with the encoder that made the data.
+        """Saves the whole system as a model folder, with the encoder it was trained with.
 
-        Bridges that joined the model of an earlier checkpoint stay in it.
+        A vocoder and bridges that joined the model of an earlier checkpoint stay in it.
         """
         diffusion = self.settings.diffusion
         pipeline = CLIPSonicPipeline(
             encoder=self.encoder,
             unet=self.unet,
             scheduler=solver(diffusion.sampler, self.process, diffusion.learned_variance),
-            vocoder=GriffinLim(),
+            vocoder=vocoder_of(folder),
             sampling_steps=diffusion.sampling_steps,
+            condition=self.settings.condition,
             **bridges_of(folder),
         )
         pipeline.save(folder, half=self.settings.weights == "float16")
+
+
+def label_embeddings(encoder: TextEncoder, labels: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Labels => unit embeddings (D,) of the paper's words for them.
+
+    Those are "a photo of [label]" to an encoder of pictures and "the sound of [label]" to one of sounds.
+    """
+    prompt = PROMPT if isinstance(encoder, Encoder) else SOUND_PROMPT
+    rows = encoder.encode_text([prompt.format(label) for label in labels]).float().cpu().numpy()
+    return dict(zip(labels, rows, strict=True))
 
 
 def perturbed(embedding: Float[Tensor, "b d"], most: float, random: torch.Generator) -> Float[Tensor, "b d"]:

@@ -18,6 +18,7 @@ OUR_MEL: dict[str, int | float] = {
     "lowest Hz": 0,
     "highest Hz": SAMPLE_RATE / 2,
 }
+LOUDEST = 20.0  # natural log, far above what a wave in [-1, 1] can have; larger exponentials overflow
 
 
 class Vocoder(ModelMixin, ConfigMixin, ABC):
@@ -30,9 +31,31 @@ class Vocoder(ModelMixin, ConfigMixin, ABC):
         """The mel spectrogram it reads, in the words of `OUR_MEL`."""
         return OUR_MEL
 
+    @property
+    @abstractmethod
+    def context_frames(self) -> int:
+        """How many frames on each side of a frame have a part in its samples; frames further away have none."""
+
     @abstractmethod
     def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
-        """Log-mel => 16 kHz wave in [-1, 1], exactly 512 samples a frame; clips do not touch each other."""
+        """Log-mel => 16 kHz wave in [-1, 1], exactly 512 samples a frame; clips do not touch each other.
+
+        The mel may be of any precision, whatever that of the weights; the wave is in single precision.
+
+        Raises:
+            UserError: there is no frame.
+        """
+
+
+def readable(mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b mels frames"]:
+    """A mel as the vocoders take it in: in single precision, and no louder than `LOUDEST`.
+
+    Raises:
+        UserError: there is no frame.
+    """
+    if mel.shape[-1] == 0:
+        raise UserError("the mel spectrogram has no frames; a vocoder needs one at least")
+    return mel.float().clamp(max=LOUDEST)
 
 
 def check_mel(vocoder: Vocoder) -> None:

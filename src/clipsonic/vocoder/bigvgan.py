@@ -1,5 +1,6 @@
 """The paper's vocoder: BigVGAN's generator (Lee et al. 2023, arXiv 2206.04658)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +12,10 @@ from torch import Tensor, nn
 
 from clipsonic.config import BigVGANSettings
 from clipsonic.errors import UserError
-from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.base import Vocoder, readable
+
+END_REACH = 3  # samples each side that the first and the last convolution see: their kernels are 7 wide
+ACTIVATION_REACH = 5  # that an activation sees through its two low-pass filters, 12 wide at twice the rate
 
 
 class BigVGAN(Vocoder):
@@ -87,9 +91,26 @@ class BigVGAN(Vocoder):
             "highest Hz": settings.highest,
         }
 
+    @property
+    def context_frames(self) -> int:
+        """From the last layer back to the mel, what a sample depends on at every rate; 21 at `paper-large`."""
+        settings = self.settings
+        block_reach = max(
+            sum(2 * ACTIVATION_REACH + (kernel - 1) // 2 * (dilation + 1) for dilation in dilations)
+            for kernel, dilations in zip(settings.block_kernels, settings.block_dilations, strict=True)
+        )
+        reach = END_REACH + ACTIVATION_REACH
+        stages = list(zip(settings.upsample_rates, settings.upsample_kernels, strict=True))
+        for rate, kernel in reversed(stages):
+            reach = math.ceil((reach + block_reach + (kernel - rate) // 2) / rate)
+        return reach + END_REACH
+
     def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
-        """Log-mel => wave in [-1, 1], as many samples a frame as the upsampling rates multiply to."""
-        return self.generator(mel.to(self.dtype)).sample[:, 0]
+        """Log-mel => wave in [-1, 1], as many samples a frame as the upsampling rates multiply to.
+
+        What comes out of a silent mel is a matter of training: the biases alone make a sound.
+        """
+        return self.generator(readable(mel).to(self.dtype)).sample[:, 0].float()
 
 
 class Snake(nn.Module):
@@ -109,12 +130,12 @@ class Snake(nn.Module):
         self.log_scale = log_scale
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c t"]:
-        """Adds the periodic part."""
-        alpha = self.alpha[:, None]
-        beta = alpha if self.beta is None else self.beta[:, None]
+        """Adds the periodic part, in single precision: in half, 1e-9 is 0, and 1/b and angles soon too large."""
+        wide, alpha = x.float(), self.alpha.float()[:, None]
+        beta = alpha if self.beta is None else self.beta.float()[:, None]
         if self.log_scale:
             alpha, beta = alpha.exp(), beta.exp()
-        return x + (1 / (beta + 1e-9)) * (x * alpha).sin().square()
+        return (wide + (1 / (beta + 1e-9)) * (wide * alpha).sin().square()).to(x.dtype)
 
 
 class TanhConv(nn.Conv1d):

@@ -2,8 +2,10 @@
 
 After Vocos (Siuzdak 2023, arXiv 2306.00814). What is different: the mel's frames are first made `upsample` times
 denser, so that transients are not smeared over 128 ms, and the network says by how much the magnitudes differ from
-those that the mel bands give away, so that silence stays silence.
+those that the mel bands give away. A band at the mel's floor gives away nothing, so that silence stays silence.
 """
+
+import math
 
 import torch
 from diffusers.configuration_utils import register_to_config
@@ -12,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clipsonic.audio import istft, mel_filters, to_model_range
-from clipsonic.config import HOP_LENGTH
-from clipsonic.vocoder.base import Vocoder
+from clipsonic.config import HOP_LENGTH, LOG_MEL_FLOOR
+from clipsonic.vocoder.base import Vocoder, readable
 
 WINDOWS = 4  # how many spectra overlap at every sample
 MAX_GAIN = 8.0  # natural log: the network may make a bin 70 dB louder or quieter than its mel band
+SILENT = LOG_MEL_FLOOR + 0.05  # half precision rounds the floor up to -11.5
+KERNEL_REACH = 3  # spectra each side that a convolution sees: the kernels are 7 wide
 
 
 class FourierVocoder(Vocoder):
@@ -45,16 +49,24 @@ class FourierVocoder(Vocoder):
         nn.init.zeros_(self.leave.bias)
         self.register_buffer("spread", band_spread(bins), persistent=False)
 
+    @property
+    def context_frames(self) -> int:
+        """The spectra a sample depends on, and the two mel frames between which the outermost lies."""
+        reach = KERNEL_REACH * (1 + len(self.layers)) + WINDOWS // 2
+        return math.ceil((reach - 0.5) * self.hop / HOP_LENGTH + 0.5)
+
     def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
-        """Log-mel => 16 kHz wave of 512 samples a frame."""
-        dense = F.interpolate(mel, scale_factor=float(HOP_LENGTH // self.hop), mode="linear")
+        """Log-mel => 16 kHz wave of 512 samples a frame; of a mel at the floor, below 4e-4 whatever the weights."""
+        upsample = float(HOP_LENGTH // self.hop)
+        dense = F.interpolate(readable(mel), scale_factor=upsample, mode="linear")
         x = self.enter(to_model_range(dense).to(self.dtype))
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.layers:
             x = block(x)
         gain, real, imaginary = self.leave(self.leave_norm(x.transpose(1, 2))).transpose(1, 2).chunk(3, dim=1)
         with torch.autocast(mel.device.type, enabled=False):
-            given = (self.spread.float() @ dense.float().exp()).clamp(min=1e-7)
+            heard = dense.exp().masked_fill(dense <= SILENT, 0)
+            given = (self.spread.float() @ heard).clamp(min=1e-7)
             magnitude = given * gain.float().clamp(-MAX_GAIN, MAX_GAIN).exp()
             plane = torch.complex(real.float(), imaginary.float())
             spectra = magnitude * plane / (plane.abs() + 1e-6)

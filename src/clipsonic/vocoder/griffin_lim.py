@@ -6,7 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clipsonic.audio import istft, mel_filters, stft
-from clipsonic.vocoder.base import Vocoder
+from clipsonic.config import HOP_LENGTH
+from clipsonic.vocoder.base import Vocoder, readable
 
 
 class GriffinLim(Vocoder):
@@ -25,13 +26,22 @@ class GriffinLim(Vocoder):
         # The one thing to store: diffusers expects a component to have weights.
         self.register_buffer("filters", mel_filters().clone())
 
+    @property
+    def context_frames(self) -> int:
+        """Three frames a round, as far as windows overlap, and two of the last inverse transform."""
+        return 3 * self.iterations + 2
+
     @torch.no_grad()
     def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
         """Log-mel => 16 kHz wave of 512 samples a frame, deterministic and the same in any batch."""
-        filters = self.filters.float()
-        magnitude = unfold_bands(mel.float().exp(), filters)
+        frames = mel.shape[-1]
+        loud = readable(mel).exp()
+        if frames == 1:  # its window mirrors more samples than one frame has
+            loud = loud.expand(-1, -1, 2)
+        magnitude = unfold_bands(loud, self.filters.float())
+        # The same phases at every frame: then a piece of a clip begins the search as it does within the whole.
         start = torch.Generator().manual_seed(0)
-        phase = torch.rand(magnitude.shape[1:], generator=start).to(magnitude.device) * 2 * torch.pi
+        phase = torch.rand(magnitude.shape[1], 1, generator=start).to(magnitude.device) * 2 * torch.pi
         spectra = torch.polar(magnitude, phase.expand_as(magnitude))
         before = torch.zeros_like(spectra)
         for _ in range(self.iterations):
@@ -39,7 +49,7 @@ class GriffinLim(Vocoder):
             ahead = consistent + self.momentum * (consistent - before)
             before = consistent
             spectra = magnitude * ahead / ahead.abs().clamp(min=1e-12)
-        return istft(spectra).clamp(-1, 1)
+        return istft(spectra)[:, : frames * HOP_LENGTH].clamp(-1, 1)
 
 
 def unfold_bands(

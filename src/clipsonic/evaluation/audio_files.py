@@ -1,0 +1,116 @@
+"""A folder of sound files and what is known of each: the words it was made for, and its label."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from clipsonic.audio import read_audio
+from clipsonic.config import SAMPLE_RATE
+from clipsonic.data.waves import SUFFIXES
+from clipsonic.errors import UserError
+from clipsonic.evaluation.questions import INDEX
+
+SHORTEST = 0.1  # seconds; what is shorter is left out, and told
+
+
+@dataclass(frozen=True)
+class AudioFile:
+    """One of them."""
+
+    path: Path
+    name: str  # its place in the folder
+    prompt: str | None = None
+    label: str | None = None
+
+
+def find_audio(folder: Path, prompts: Path | None = None) -> list[AudioFile]:
+    """The sound files of a folder, to the bottom, sorted by name.
+
+    Args:
+        folder: any sound that libsndfile reads.
+        prompts: CSV or JSON lines with `file` (its place in the folder), `prompt` and perhaps `label`. Without it,
+            an `index.csv` of that form in the folder counts, else the JSON that `clipsonic generate` writes beside
+            each clip. Files without words are kept.
+
+    Raises:
+        UserError: no such folder or list, no sound in it, or the list names a file that is not there.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; name one of sound files")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise UserError(f"no sound files in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    if prompts is None and (folder / INDEX).is_file():
+        prompts = folder / INDEX
+    if prompts is None:
+        return [AudioFile(path, name, *_beside(path)) for path, name in zip(paths, names, strict=True)]
+    known = _read_prompts(prompts)
+    missing = sorted(set(known) - set(names))
+    if missing:
+        raise UserError(f"{prompts} names {missing[0]}, which is not in {folder}; {len(missing)} such lines")
+    return [
+        AudioFile(path, name, *known.get(name, (None, None))) for path, name in zip(paths, names, strict=True)
+    ]
+
+
+def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None]]:
+    """A list => file: (prompt, label)."""
+    try:
+        text = path.read_text("utf-8-sig")
+        if path.suffix.lower() == ".csv":
+            rows = list(csv.DictReader(text.splitlines(keepends=True)))
+        else:
+            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        if not rows:
+            raise ValueError("it is empty")
+        return {
+            str(row["file"]).removeprefix("./"): (row.get("prompt") or None, row.get("label") or None)
+            for row in rows
+        }
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        raise UserError(
+            f"{path} is no list of clips: CSV or JSON lines with 'file', 'prompt' and perhaps 'label' ({error!r})"
+        ) from error
+
+
+def _beside(path: Path) -> tuple[str | None, str | None]:
+    """Prompt and label from the JSON beside a clip; a mixture of several queries has no one prompt."""
+    try:
+        page = json.loads(path.with_suffix(".json").read_bytes())
+        texts, images = page["texts"], page["images"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, None
+    one = len(texts) == 1 and not images and "to" not in page
+    return (str(texts[0]) if one else None), page.get("label")
+
+
+def read_clip(path: Path) -> Float[Tensor, "samples"]:
+    """A sound file => 16 kHz mono.
+
+    Raises:
+        UserError: it cannot be read, is too short, or holds values that are not numbers.
+    """
+    wave = read_audio(path)
+    if len(wave) < SHORTEST * SAMPLE_RATE:
+        raise UserError(f"{path} has {len(wave) / SAMPLE_RATE:.3f} s of sound; {SHORTEST} s are needed")
+    if not wave.isfinite().all():
+        raise UserError(f"{path} holds values that are not numbers (nan or infinite)")
+    return wave
+
+
+def checksum(files: Iterable[AudioFile]) -> str:
+    """SHA-256 of the files' contents, in their order; their names and places do not count."""
+    whole = hashlib.sha256()
+    for file in files:
+        with file.path.open("rb") as opened:
+            whole.update(hashlib.file_digest(opened, "sha256").digest())
+    return whole.hexdigest()

@@ -1,0 +1,108 @@
+"""How much of a recording survives mel and vocoder: the last row of Table 1, the ceiling of every system."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clipsonic.audio import EDGE, log_mel
+from clipsonic.config import HOP_LENGTH, SAMPLE_RATE
+from clipsonic.encoders.base import AudioEncoder
+from clipsonic.evaluation.bootstrap import Mean, bootstrap_mean
+from clipsonic.evaluation.embeddings import SoundEmbedding
+from clipsonic.evaluation.frechet import Frechet, measure_frechet
+from clipsonic.evaluation.scores import clap_scores
+from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.losses import mel_loss, multi_resolution_stft_distance
+from clipsonic.vocoder.streaming import vocode
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """One vocoder on all recordings; None where it was not asked for or no recording has words."""
+
+    vocoder: str
+    mel: Mean  # L1 of natural-log mels, real and made again
+    stft: Mean  # multi-resolution STFT distance
+    frechet: Frechet | None  # between the real recordings and the made ones
+    score: Mean | None  # CLAP score
+    stft_less: Mean  # than the first vocoder's, recording by recording
+    mel_less: Mean
+
+
+def measure_reconstruction(
+    vocoders: Mapping[str, Vocoder],
+    recordings: Sequence[tuple[Float[Tensor, "samples"], str | None]],
+    embedding: SoundEmbedding | None = None,
+    scorer: AudioEncoder | None = None,
+    on_recording: Callable[[int], None] = lambda done: None,
+) -> list[Reconstruction]:
+    """Takes every recording through its mel and each vocoder.
+
+    Args:
+        vocoders: by name; the first is what the others are compared with.
+        recordings: 16 kHz waves and the words each is scored against; cut to whole frames.
+        embedding: what the Fréchet distance hears with.
+        scorer: what the CLAP score hears with.
+        on_recording: called with the number of recordings done.
+    """
+    real_features: list[Float[Tensor, "n d"]] = []
+    distances: dict[str, list[tuple[float, float]]] = {name: [] for name in vocoders}
+    features: dict[str, list[Float[Tensor, "n d"]]] = {name: [] for name in vocoders}
+    scores: dict[str, list[float]] = {name: [] for name in vocoders}
+    for done, (wave, words) in enumerate(recordings, 1):
+        real = wave[: len(wave) // HOP_LENGTH * HOP_LENGTH]
+        if embedding is not None:
+            real_features.append(embedding.windows(real, SAMPLE_RATE))
+        for name, made, _ in again(vocoders, real):
+            distances[name].append(
+                (
+                    float(mel_loss(real[None], made[None])),
+                    float(multi_resolution_stft_distance(real[None], made[None])[0]),
+                )
+            )
+            if embedding is not None:
+                features[name].append(embedding.windows(made, SAMPLE_RATE))
+            if scorer is not None and words is not None:
+                scores[name] += clap_scores(scorer, [made.numpy()], SAMPLE_RATE, [words]).tolist()
+        on_recording(done)
+    first = np.array(distances[next(iter(vocoders))])
+    rows = []
+    for name in vocoders:
+        mine = np.array(distances[name])
+        rows.append(
+            Reconstruction(
+                vocoder=name,
+                mel=_mean(mine[:, 0]),
+                stft=_mean(mine[:, 1]),
+                frechet=measure_frechet(features[name], real_features, embedding.name) if embedding else None,
+                score=_mean(np.array(scores[name])) if scores[name] else None,
+                mel_less=_mean(first[:, 0] - mine[:, 0]),
+                stft_less=_mean(first[:, 1] - mine[:, 1]),
+            )
+        )
+    return rows
+
+
+@torch.no_grad()
+def again(
+    vocoders: Mapping[str, Vocoder], wave: Float[Tensor, "samples"]
+) -> Iterator[tuple[str, Float[Tensor, "samples"], Float[Tensor, "mels frames"]]]:
+    """A wave, cut to whole frames, => that of each vocoder, and the log-mel of that."""
+    mel = log_mel(wave[None, : len(wave) // HOP_LENGTH * HOP_LENGTH])
+    for name, vocoder in vocoders.items():
+        made = vocode(vocoder, mel.to(vocoder.device))
+        yield name, made[0].cpu(), log_mel(made)[0].cpu()
+
+
+def long_enough(wave: Float[Tensor, "samples"]) -> bool:
+    """Whether there is a mel of it."""
+    return len(wave) // HOP_LENGTH * HOP_LENGTH > EDGE
+
+
+def _mean(values: NDArray[np.floating]) -> Mean:
+    return bootstrap_mean(values, np.arange(len(values)))

@@ -1,0 +1,92 @@
+"""`clipsonic evaluate reconstruction`: vocoders beside Griffin-Lim, as a table, JSON and examples."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from clipsonic.errors import UserError
+from clipsonic.files import write_json
+from clipsonic.interfaces.progress import bar, console
+
+SHOWN = 4  # recordings to hear and see
+NONE = "none"
+
+
+def run(
+    data: list[Path],
+    vocoders: list[str],
+    out: Path,
+    embedding: str,
+    score_with: str | None,
+    as_json: bool,
+) -> None:
+    """Measures, prints and writes; what is missing is told before anything is heard."""
+    import numpy as np
+
+    from clipsonic import __version__
+    from clipsonic.config import SAMPLE_RATE
+    from clipsonic.data.pairs import SOUND_PROMPT
+    from clipsonic.data.waves import Waves
+    from clipsonic.encoders.load import load_audio_encoder
+    from clipsonic.evaluation.embeddings import load_sound_embedding
+    from clipsonic.evaluation.reconstruction import again, long_enough, measure_reconstruction
+    from clipsonic.interfaces.generate import write_clip
+    from clipsonic.model_folder import resolve
+    from clipsonic.vocoder.load import WITHOUT_WEIGHTS, load_vocoder
+
+    names = vocoders or [str(resolve("mini") / "vocoder")]
+    made = {WITHOUT_WEIGHTS: load_vocoder(WITHOUT_WEIGHTS)} | {
+        (name if vocoders else "mini"): load_vocoder(name) for name in names
+    }
+    ear = None if embedding == NONE else load_sound_embedding(embedding)
+    if score_with is None:
+        score_with = embedding if embedding in ("clap", "mini") else NONE
+    scorer = None if score_with == NONE else load_audio_encoder(score_with)
+    waves = Waves(data, held_out=True, crop=SAMPLE_RATE)
+    recordings = [
+        (wave, SOUND_PROMPT.format(label) if label else None)
+        for number, label in enumerate(waves.labels)
+        if long_enough(wave := waves.wave(number))
+    ]
+    if len(recordings) < 2:
+        raise UserError("two held-out recordings of more than 48 ms are needed, or more")
+    with bar("recordings") as progress:
+        task = progress.add_task("through mel and vocoder", total=len(recordings), note="")
+        rows = measure_reconstruction(
+            made, recordings, ear, scorer, lambda done: progress.update(task, completed=done)
+        )
+    page = {
+        "data": [str(each) for each in data],
+        "recordings": len(recordings),
+        "clipsonic": __version__,
+        "score_with": scorer.id if scorer else None,
+        "vocoders": [asdict(row) for row in rows],
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "reconstruction.json", page)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
+    for number in np.linspace(0, len(recordings) - 1, SHOWN).round().astype(int):
+        wave = recordings[number][0]
+        for name, sound, mel in again(made, wave):
+            stem = f"{number:04d}-{Path(name).name if name in vocoders else name}"
+            write_clip(out / f"{stem}.wav", sound.numpy(), mel.numpy(), {"query": stem})
+    if as_json:
+        print(json.dumps(page, indent=1, ensure_ascii=False))
+        return
+    print(f"{'vocoder':<24}{'mel L1':<24}{'MR-STFT distance':<24}{'FAD':<24}CLAP score")
+    for row in rows:
+        fad = str(row.frechet) if row.frechet else "-"
+        score = str(row.score) if row.score else "-"
+        print(f"{row.vocoder[-23:]:<24}{row.mel!s:<24}{row.stft!s:<24}{fad:<24}{score}")
+    for row in rows[1:]:
+        print(
+            f"{row.vocoder[-23:]} less than {rows[0].vocoder}: mel L1 {row.mel_less}, MR-STFT {row.stft_less}"
+        )
+    print(f"{len(recordings)} held-out recordings; 95 % intervals over recordings")
+    if rows[0].frechet is not None:
+        print(f"FAD over {rows[0].frechet.embedding}")
+        if rows[0].frechet.warning:
+            print(rows[0].frechet.warning)
+    console.print(str(out / "reconstruction.json"), markup=False, soft_wrap=True)

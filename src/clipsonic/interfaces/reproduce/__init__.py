@@ -1,0 +1,1 @@
+"""`clipsonic reproduce`: every table and figure of the paper, step by step."""

@@ -1,0 +1,77 @@
+"""What a reproduction trains, asks and measures."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clipsonic.config import (
+    PRIOR_PRESETS,
+    SPECTROGRAM_PRESETS,
+    VOCODER_PRESETS,
+    Frozen,
+    PriorSettings,
+    SpectrogramSettings,
+    VocoderSettings,
+)
+
+
+class Reproduction(Frozen):
+    """Everything that decides a reproduction, besides its data."""
+
+    encoder: str  # language-vision: the condition of the paper's systems
+    audio_encoder: Literal["clap", "mini"]  # language-audio: scores, class agreement, condition of CLAP-TTA
+    embedding: Literal["vggish", "mini"]  # of the Fréchet audio distance
+    model: str | None  # whose U-Net and vocoder are taken unless others are named; None trains them
+    prior_published: str | None  # CLIPSonic-PD's; None trains one on captioned pictures
+    spectrogram: SpectrogramSettings
+    prior: PriorSettings
+    vocoder: VocoderSettings
+    clips: int = Field(512, gt=1)  # answers of a system
+    guidance_scale: float = Field(1.5, ge=0)
+    swept: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # guidance scales of Fig. 3
+    swept_clips: int = Field(512, gt=1)  # answers of a system at each of them
+    window_seconds: float = Field(4.0, gt=0)  # of Table 5's sliding windows; they move by an eighth of it
+    seed: int = 0
+    training_clips: int  # of the whole data set, for the plan: the user's files decide
+    clip_seconds: float
+
+
+def _paper(steps: int, training_clips: int) -> Reproduction:
+    spectrogram = SPECTROGRAM_PRESETS["paper"]
+    training = spectrogram.training.model_copy(update={"steps": steps})
+    return Reproduction(
+        encoder="openai/clip-vit-large-patch14",
+        audio_encoder="clap",
+        embedding="vggish",
+        model=None,
+        prior_published="laion/DALLE2-PyTorch",
+        spectrogram=spectrogram.model_copy(update={"training": training}),
+        prior=PRIOR_PRESETS["paper"],
+        vocoder=VOCODER_PRESETS["paper-large"],
+        training_clips=training_clips,
+        clip_seconds=10.0,
+    )
+
+
+REPRODUCTIONS: dict[str, Reproduction] = {
+    # Two processor cores, nothing from a hub.
+    "mini": Reproduction(
+        encoder="mini",
+        audio_encoder="mini",
+        embedding="mini",
+        model="mini",
+        prior_published=None,
+        spectrogram=SPECTROGRAM_PRESETS["mini"],
+        prior=PRIOR_PRESETS["mini"],
+        vocoder=VOCODER_PRESETS["mini"],
+        clips=160,
+        swept_clips=80,
+        window_seconds=2.048,
+        training_clips=594,
+        clip_seconds=10.0,
+    ),
+    # 536 videos of solos, nine tenths of them, taken to last four minutes each.
+    "music": _paper(200_000, 482 * 24),
+    # The published list has 183,730 rows of split train.
+    "vggsound": _paper(500_000, 183_730),
+}

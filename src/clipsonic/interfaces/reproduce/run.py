@@ -1,0 +1,98 @@
+"""`clipsonic reproduce`: the plan with its costs, or the steps that are not yet done, and the report."""
+
+from pathlib import Path
+
+import torch
+
+from clipsonic import __version__
+from clipsonic.errors import UserError
+from clipsonic.interfaces.progress import console
+from clipsonic.interfaces.report.page import write_report
+from clipsonic.interfaces.reproduce.costs import matrix_peak
+from clipsonic.interfaces.reproduce.plan import Planned, plan
+from clipsonic.interfaces.reproduce.presets import REPRODUCTIONS
+from clipsonic.interfaces.reproduce.results import collect
+from clipsonic.interfaces.reproduce.steps import Brought, Steps
+from clipsonic.interfaces.reproduce.work import Work
+from clipsonic.interfaces.settings import choose
+
+LARGE_GPU = 1e14  # floating-point operations a second: what one is sold with, half precision
+
+
+def run(
+    preset: str,
+    changes: list[str],
+    data: list[Path],
+    captions: Path | None,
+    model: str | None,
+    vocoder: str | None,
+    others: list[str],
+    out: Path,
+    dry_run: bool,
+) -> None:
+    """Takes every step that is not done, in order; the same command goes on where it was stopped."""
+    chosen = choose(REPRODUCTIONS, preset, changes)
+    prepared = data[0] if len(data) == 1 and (data[0] / "dataset.json").exists() else None
+    brought = Brought(
+        prepared, [] if prepared else data, captions, model, vocoder, dict(map(_system, others))
+    )
+    steps = Steps(chosen, brought, Work(out))
+    planned = plan(steps)
+    if dry_run:
+        half = chosen.spectrogram.training.precision == "bf16"
+        _print_plan(planned, torch.bfloat16 if half else torch.float32)
+        return
+    if not data:
+        raise UserError("name a prepared data set, or videos to prepare one from, with --data")
+    steps.work.claim(
+        {
+            "preset": chosen.model_dump(mode="json"),
+            "data": [str(each.resolve()) for each in data],
+            "captions": str(captions.resolve()) if captions else None,
+            "model": model,
+            "vocoder": vocoder,
+        }
+    )
+    for number, step in enumerate(planned, 1):
+        if not steps.work.done(step.name):
+            console.print(f"step {number} of {len(planned)}, {step.name}: {step.what}", markup=False)
+            with steps.work.timed(step.name):
+                step.take()
+    report = out / "report.html"
+    write_report(collect(steps, planned, preset, __version__), report)
+    console.print(str(report), markup=False, soft_wrap=True)
+
+
+def _system(word: str) -> tuple[str, Path]:
+    """`NAME=FOLDER` => both."""
+    name, equals, folder = word.partition("=")
+    if not equals or not name or "/" in name or not Path(folder).is_dir():
+        raise UserError(
+            f"--system {word}: write it as NAME=FOLDER, a folder of sound files with an index.csv"
+        )
+    return name, Path(folder).resolve()
+
+
+def _print_plan(planned: list[Planned], dtype: torch.dtype) -> None:
+    peak = matrix_peak(dtype)
+    print(f"{'step':<31}{'training steps':>15}{'clips':>12}{'GB':>8}{'hours here':>12}{'on a GPU':>10}  what")
+    for step in planned:
+        cost = step.cost
+        figures = [
+            f"{cost.steps:,}" if cost.steps else "",
+            f"{cost.clips:,}" if cost.clips else "",
+            f"{cost.gigabytes:.2f}" if cost.gigabytes else "",
+            f"{cost.hours(peak):,.1f}" if cost.flop else "",
+            f"{cost.hours(LARGE_GPU):,.1f}" if cost.flop else "",
+        ]
+        widths = (15, 12, 8, 12, 10)
+        columns = "".join(f"{figure:>{width}}" for figure, width in zip(figures, widths, strict=True))
+        print(f"{step.name:<31}{columns}  {step.what}")
+    flop = sum(step.cost.flop for step in planned)
+    gigabytes = sum(step.cost.gigabytes for step in planned)
+    print(f"{len(planned)} steps, {flop:.2g} floating-point operations, {gigabytes:.1f} GB")
+    print(
+        "Hours are estimates, at a third of the matrix product's speed: "
+        f"here {peak / 1e9:.0f} GFLOP/s, measured now; a GPU of {LARGE_GPU / 1e12:.0f} TFLOP/s. "
+        "Encoders, preparing and measuring are not in them."
+    )

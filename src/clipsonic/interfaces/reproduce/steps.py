@@ -1,0 +1,236 @@
+"""The steps themselves: each fills the folder of its name, and goes on where it was stopped."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipsonic.bridges.load import load_bridge
+from clipsonic.data.dataset import ClipDataset
+from clipsonic.encoders.load import load_audio_encoder
+from clipsonic.evaluation.embeddings import load_sound_embedding
+from clipsonic.evaluation.mel_fid import MelImageEmbedding
+from clipsonic.evaluation.questions import Asking, Question, answer, questions, write_sound
+from clipsonic.evaluation.systems import System
+from clipsonic.files import whole_folder
+from clipsonic.interfaces.evaluate import run_gap
+from clipsonic.interfaces.prepare import choose_encoder
+from clipsonic.interfaces.prepare import run as run_prepare
+from clipsonic.interfaces.progress import bar
+from clipsonic.interfaces.reproduce import controls
+from clipsonic.interfaces.reproduce.measures import measure_answers
+from clipsonic.interfaces.reproduce.presets import Reproduction
+from clipsonic.interfaces.reproduce.work import Work
+from clipsonic.interfaces.train import run_training
+from clipsonic.interfaces.train_bridges import run_bridge, run_prior_recipe
+from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.load import load_vocoder
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What the user brings."""
+
+    data: Path | None = None  # a prepared data set
+    videos: list[Path] = field(default_factory=list)  # or what to prepare one from
+    captions: Path | None = None  # pictures to train PD on
+    model: str | None = None
+    vocoder: str | None = None
+    answers: dict[str, Path] = field(default_factory=dict)  # other systems' sounds, by name
+
+
+@dataclass(frozen=True)
+class Steps:
+    """All of them, for one reproduction."""
+
+    preset: Reproduction
+    brought: Brought
+    work: Work
+
+    @property
+    def model(self) -> str | None:
+        """The model whose U-Net is not trained here; None if it is."""
+        return self.brought.model or self.preset.model
+
+    @property
+    def data(self) -> Path:
+        """The prepared data set."""
+        return self.brought.data or self.work.folder / "data"
+
+    def folder(self, name: str) -> Path:
+        """A step's."""
+        return self.work.folder / name
+
+    def held_out(self) -> ClipDataset:
+        """The clips that are asked about and compared with."""
+        clips = ClipDataset(self.data)
+        return ClipDataset(self.data, set(clips.info.splits) - {"train"})
+
+    # Training
+
+    def prepare(self, name: str) -> None:
+        """Videos => data set."""
+        run_prepare(
+            self.brought.videos, self.folder(name), self.preset.encoder, self.preset.clip_seconds, None
+        )
+
+    def train_vocoder(self, name: str) -> None:
+        """On the data set's own sound."""
+        from clipsonic.training.vocoder import VocoderRecipe
+
+        recipe = VocoderRecipe(self.preset.vocoder, [self.data])
+        run_training(recipe, self.folder(name), str(self.data), len(recipe.waves), dry_run=False)
+
+    def train_on_pictures(self, name: str) -> None:
+        """The paper's own model."""
+        self._train(name, "image", None)
+
+    def train_on_clip_words(self, name: str) -> None:
+        """Text-to-audio as others do it, with CLIP's words."""
+        self._train(name, "text", None)
+
+    def train_on_clap_words(self, name: str) -> None:
+        """The same with CLAP's."""
+        self._train(name, "text", load_audio_encoder(self.preset.audio_encoder))
+
+    def _train(self, name: str, condition: str, encoder: Any) -> None:
+        from clipsonic.training.spectrogram import SpectrogramRecipe
+
+        settings = self.preset.spectrogram.model_copy(update={"condition": condition})
+        recipe = SpectrogramRecipe(settings, self.data, encoder)
+        run_training(recipe, self.folder(name), str(self.data), len(recipe.clips), dry_run=False)
+
+    def train_sd(self, name: str) -> None:
+        """On the data set's labels and pictures."""
+        run_prior_recipe(self.preset.prior, self.folder(name), self.data, None, self.preset.encoder)
+
+    def train_pd(self, name: str) -> None:
+        """On captioned pictures that have nothing to do with the data set."""
+        captions = self.brought.captions
+        run_prior_recipe(self.preset.prior, self.folder(name), None, captions, self.preset.encoder)
+
+    def fit_linear(self, name: str) -> None:
+        """Least squares."""
+        run_bridge("linear", self.folder(name), self.data, None, self.preset.encoder, "text")
+
+    # Answers
+
+    def pipeline(self, system: System) -> CLIPSonicPipeline:
+        """The model that a system asks, with the vocoder that all share and the system's bridge."""
+        folders = {"clip words": "clip-words", "clap words": "clap-words", "pictures": "pictures"}
+        source = self.model if system.trained_on == "pictures" else None
+        parts: dict[str, Any] = {"vocoder": self.vocoder()}
+        if system.bridge != "zs":
+            parts[system.bridge] = load_bridge(self.bridge_source(system.bridge))
+        return CLIPSonicPipeline.from_pretrained(
+            source or self.folder(folders[system.trained_on]) / "model", **parts
+        )
+
+    def vocoder(self) -> Vocoder:
+        """The one brought, that of the model, or the one trained here."""
+        if self.brought.vocoder is not None:
+            return load_vocoder(self.brought.vocoder)
+        if self.model is None:
+            return load_vocoder(str(self.folder("vocoder") / "model"))
+        return CLIPSonicPipeline.from_pretrained(self.model).vocoder
+
+    def bridges(self) -> list[str]:
+        """Names of those that systems use."""
+        has_pd = self.preset.prior_published is not None or self.brought.captions is not None
+        return [*(["pd"] if has_pd else []), "sd", "linear"]
+
+    def bridge_source(self, name: str) -> str:
+        """A prior trained here, the published one, or the linear map: its folder or hub id."""
+        if name == "pd" and self.preset.prior_published is not None:
+            return self.preset.prior_published
+        folder = self.folder(name)
+        return str(folder if name == "linear" else folder / "model")
+
+    def questions(self, count: int) -> list[Question]:
+        """The same for every system; fewer are the first of more."""
+        return questions(self.held_out(), count, self.preset.seed)
+
+    def answer(self, name: str, system: System) -> None:
+        """A system's answers for Table 1."""
+        pipeline, asked = self.pipeline(system), self.questions(self.preset.clips)
+        self._answer(pipeline, system, self.preset.guidance_scale, asked, name)
+
+    def sweep(self, name: str, system: System) -> None:
+        """Its answers at each guidance scale of Fig. 3."""
+        pipeline, asked = self.pipeline(system), self.questions(self.preset.swept_clips)
+        for w in self.preset.swept:
+            self._answer(pipeline, system, w, asked, f"{name}/w={w:g}")
+
+    def _answer(
+        self, pipeline: CLIPSonicPipeline, system: System, w: float, asked: list[Question], name: str
+    ) -> None:
+        how = Asking(system.template, system.bridge, w, seed=self.preset.seed)
+        with bar("clips") as progress:
+            task = progress.add_task(name, total=len(asked), note="")
+            answer(
+                pipeline, asked, how, self.folder(name), lambda done: progress.update(task, completed=done)
+            )
+
+    # What they are compared with, and controls
+
+    def reference(self, name: str) -> None:
+        """The held-out recordings, whole."""
+        clips = self.held_out()
+        with whole_folder(self.folder(name)) as folder:
+            for number, (_, clip) in enumerate(clips.clips):
+                write_sound(folder / f"{clip.key}.flac", clips.wave(number).astype(np.float32) / 32768)
+
+    def reconstruct(self, name: str) -> None:
+        """The ceiling."""
+        controls.reconstruction(self.folder(name), self._asked, self.held_out(), self.vocoder())
+
+    def real(self, name: str) -> None:
+        """Training recordings."""
+        controls.real(self.folder(name), self._asked, ClipDataset(self.data, {"train"}))
+
+    def noise(self, name: str) -> None:
+        """White noise."""
+        controls.noise(self.folder(name), self._asked, self.held_out(), self.preset.seed)
+
+    def shuffle(self, name: str) -> None:
+        """The sounds of ZS beside other questions."""
+        controls.shuffled(self.folder(name), self._asked, self.folder("answers/ZS"), self.preset.seed)
+
+    @property
+    def _asked(self) -> list[Question]:
+        return self.questions(self.preset.clips)
+
+    # Measures
+
+    def score(self, name: str) -> None:
+        """Everything for Tables 1 and 5."""
+        answers = name.removeprefix("scores/")
+        brought = self.brought.answers.get(answers.removeprefix("answers/"))
+        measure_answers(
+            brought or self.folder(answers),
+            self.folder("reference"),
+            self.folder(f"{name}.json"),
+            load_sound_embedding(self.preset.embedding),
+            load_audio_encoder(self.preset.audio_encoder),
+            sorted(self.held_out().info.labels),
+            MelImageEmbedding(choose_encoder(self.preset.encoder)),
+            self.preset.window_seconds,
+            ClipDataset(self.data, {"train"}),
+        )
+
+    def score_sweep(self, name: str) -> None:
+        """Fréchet distance, CLAP score and class agreement for Fig. 3."""
+        ear = load_sound_embedding(self.preset.embedding)
+        scorer = load_audio_encoder(self.preset.audio_encoder)
+        for w in self.preset.swept:
+            folder = self.folder(name.removeprefix("scores/")) / f"w={w:g}"
+            out, labels = self.folder(name) / f"w={w:g}.json", sorted(self.held_out().info.labels)
+            measure_answers(folder, self.folder("reference"), out, ear, scorer, labels)
+
+    def gap(self, name: str) -> None:
+        """Table 2, for every bridge there is."""
+        added = [f"{bridge}={self.bridge_source(bridge)}" for bridge in self.bridges()]
+        source = self.model or str(self.folder("pictures") / "model")
+        run_gap(source, self.data, self.folder(name), ["zs"], added, [], None, self.preset.seed, False)

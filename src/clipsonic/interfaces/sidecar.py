@@ -1,0 +1,49 @@
+"""What stands beside a generated file: everything it takes to make it again."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipsonic import __version__
+from clipsonic.interfaces.generate import Query
+from clipsonic.model_folder import WEIGHTS
+from clipsonic.vocoder.griffin_lim import GriffinLim
+from clipsonic.vocoder.load import WITHOUT_WEIGHTS
+
+if TYPE_CHECKING:
+    from clipsonic.pipeline import CLIPSonicPipeline
+
+
+def describe(
+    pipeline: "CLIPSonicPipeline", model: Path, query: Query, bridge: str, vocoder: str | None
+) -> dict[str, Any]:
+    """The query and the parts that answered it, weights by their SHA-256.
+
+    Args:
+        model: the model's folder.
+        vocoder: the folder or word it was asked with instead of the model's own.
+    """
+    folder = model / "vocoder" if vocoder is None else Path(vocoder)
+    without = isinstance(pipeline.vocoder, GriffinLim)
+    page: dict[str, Any] = {
+        "query": query.title,
+        "texts": query.texts,
+        "images": [str(image) for image in query.images],
+        "weights": query.weights,
+        "negative": query.negative,
+        "bridge": (query.bridge or bridge) if query.texts or query.negative or query.to else "none",
+        "model_sha256": fingerprint(model / "unet" / WEIGHTS),
+        "encoder": pipeline.config.encoder_id,
+        "condition": pipeline.config.condition,
+        "vocoder": type(pipeline.vocoder).__name__,
+        "vocoder_from": vocoder or "the model",
+        "vocoder_sha256": WITHOUT_WEIGHTS if without else fingerprint(folder / WEIGHTS),
+        "clipsonic": __version__,
+    }
+    return page if query.to is None else page | {"to": query.to}
+
+
+def fingerprint(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
