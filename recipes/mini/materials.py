@@ -3,7 +3,7 @@
     python recipes/mini/materials.py --raw DATA --npm node_modules --npm more/node_modules --work WORK
 
 Writes ``WORK/pictures.jsonl`` (rewritten after each source, so that training can begin early) and
-``WORK/videos.csv``. Everything is seeded; whatever exists already is kept.
+``WORK/videos.csv``, and ``WORK/sounds.csv`` for the vocoder. Everything is seeded; whatever exists already is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from drawings import icons, openclipart, stamps
 from pictures import Picture, Source, emoji, imagenet, unique_pixels, write_rows
-from videos import make_videos
+from videos import list_sounds, make_videos
 
 GOOGLE = ("emoji-datasource-google/img/google/64", "Apache-2.0 / OFL-1.1 (Noto Emoji)")
 TWITTER = ("emoji-datasource-twitter/img/twitter/64", "CC-BY-4.0 (Twemoji)")
@@ -74,6 +74,7 @@ def main() -> None:
     seen: set[str] = set()
     collect(picture_sources(args), pictures, seen, args.work)
     print(Counter(p.concept for p in pictures if p.concept))
+    print(f"sounds: {list_sounds(args.raw / 'audio', args.work)}", flush=True)
     if "videos" not in args.skip:
         began = time.perf_counter()
         made = make_videos(args.raw / "audio", args.work)

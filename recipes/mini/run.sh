@@ -12,6 +12,9 @@ clipsonic prepare "$work/videos.csv" --encoder "$work/encoder" --out "$work/data
 clipsonic train audio-encoder --preset mini --data "$work/data" --out "$work/audio_encoder"
 python "$here/audio_encoder_report.py" --data "$work/data" --encoder "$work/audio_encoder/model"
 clipsonic train spectrogram --preset mini --data "$work/data" --out "$work/run"
+clipsonic train vocoder --preset mini --data "$work/sounds.csv" --out "$work/vocoder"
+clipsonic evaluate reconstruction --data "$work/sounds.csv" --vocoder "$work/vocoder/model" --embedding mini --out "$work/reconstruction"
+clipsonic models set-vocoder "$work/run/model" "$work/vocoder/model"
 clipsonic train bridge linear --data "$work/data" --out "$work/linear"
 clipsonic models add-bridge "$work/run/model" linear "$work/linear" --default
 python "$here/judge.py" --data "$work/data" --model "$work/run/model" --pictures "$work/pictures.jsonl"

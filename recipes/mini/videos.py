@@ -65,6 +65,19 @@ def recordings(concept: Concept, audio: Path) -> Iterator[tuple[Path, str]]:
             yield file, split
 
 
+def list_sounds(audio: Path, work: Path) -> str:
+    """List all recordings in ``sounds.csv``, for the vocoder: concept or not, with the split of the videos."""
+    held_out = {sound for concept in CONCEPTS for sound, split in recordings(concept, audio) if split == "test"}
+    sounds = sorted(audio.rglob("*.ogg"))
+    partial = work / "sounds.csv.part"
+    with partial.open("w", newline="", encoding="utf-8") as out:
+        table = csv.writer(out)
+        table.writerow(("path", "split"))
+        table.writerows((sound.resolve(), "test" if sound in held_out else "train") for sound in sounds)
+    partial.rename(work / "sounds.csv")
+    return f"{len(sounds)} recordings, {len(held_out)} held out"
+
+
 def open_pictures(work: Path) -> dict[tuple[str, str], tuple[Path, ...]]:
     """Map (label, split) to the pictures that may be shown: photos under closed terms are left out."""
     table: dict[tuple[str, str], list[Path]] = {}

@@ -245,6 +245,9 @@ class VocoderSettings(Frozen):
         (512, 50, 240),
     )
     discriminator_width: float = Field(1.0, gt=0, le=1)  # share of the published channels
+    judged_level: float = Field(
+        0.0, ge=0
+    )  # root mean square at which the discriminators hear a crop, real and made; 0 leaves it as it is
     mel_weight: float = Field(45.0, ge=0)
     stft_weight: float = Field(0.0, ge=0)  # of the multi-resolution STFT distance, which BigVGAN does without
     adversarial_after: int = Field(0, ge=0)  # steps before the discriminators join
@@ -267,10 +270,12 @@ VOCODER_PRESETS: dict[str, VocoderSettings] = {
         # Frames as far apart as a quarter of their window: a third of the published ones' time.
         resolutions=((1024, 256, 1024), (2048, 512, 2048), (512, 128, 512)),
         discriminator_width=0.125,
+        # Recordings of all levels: at their own, discriminators tell nothing apart for hundreds of steps.
+        judged_level=0.3,
         stft_weight=2.5,
         adversarial_after=5000,
         training=TrainingSettings(
-            steps=12_000,
+            steps=7500,
             batch_size=8,
             learning_rate=5e-4,
             lr_decay=0.9999,

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from clipsonic.audio import log_mel
 from clipsonic.config import BigVGANSettings, VocoderSettings
 from clipsonic.data.dataset import Draws, ignore_interrupts
-from clipsonic.data.waves import Waves
+from clipsonic.data.waves import SILENCE, Waves
 from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
 from clipsonic.training.recipe import AdversarialRecipe
@@ -106,7 +106,8 @@ class VocoderRecipe(AdversarialRecipe):
         self._made = model(log_mel(real)).float()
         if batch.step < self.settings.adversarial_after:
             return {}
-        return {"critic": discriminator_loss(critic(real), critic(self._made.detach()))}
+        gain = self._gain(real)
+        return {"critic": discriminator_loss(critic(real * gain), critic(self._made.detach() * gain))}
 
     def losses(self, model: torch.nn.Module, batch: WaveBatch, random: torch.Generator) -> dict[str, Tensor]:
         """The same waves' distance to the real ones, and how far the discriminators see through them."""
@@ -119,13 +120,20 @@ class VocoderRecipe(AdversarialRecipe):
                 losses["stft"] = settings.stft_weight * multi_resolution_stft_distance(real, made).mean()
         if batch.step >= settings.adversarial_after:
             self.critic.requires_grad_(False)  # its gradients are not wanted now, and cost a third
+            gain = self._gain(real)
             with torch.no_grad():
-                real_said = self.critic(real)
-            said = self.critic(made)
+                real_said = self.critic(real * gain)
+            said = self.critic(made * gain)
             self.critic.requires_grad_(True)
             losses["adversarial"] = generator_loss(said)
             losses["features"] = feature_loss(real_said, said)
         return losses
+
+    def _gain(self, real: Float[Tensor, "b samples"]) -> Float[Tensor, "b 1"]:
+        """What brings each real crop to the level at which the discriminators hear both."""
+        levels = real.square().mean(dim=1, keepdim=True).sqrt()
+        wanted = self.settings.judged_level
+        return wanted / levels.clamp(min=SILENCE) if wanted else torch.ones_like(levels)
 
     def validation_loss(self, model: torch.nn.Module) -> float | None:
         """L1 of log-mels on held-out crops."""
