@@ -18,7 +18,7 @@ with install_import_hook(
 
 import av
 
-from clipsonic.config import SPECTROGRAM_PRESETS, SpectrogramSettings
+from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
 
 SAMPLE_RATE = 44_100
 

@@ -13,6 +13,13 @@ from clipsonic.interfaces.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [
+    "README.md",
+    *(
+        f"docs/{page}.md"
+        for page in ("architecture", "datasets", "decisions/README", "evaluation", "published")
+    ),
+]
 SHIPPED = ROOT / "src" / "clipsonic" / "weights" / "mini"
 
 
@@ -41,8 +48,9 @@ def test_python_example() -> None:
 
 
 def test_commands_and_options_exist() -> None:
-    lines = re.findall(r"^\.venv/bin/clipsonic (.*)$", README, re.MULTILINE)
-    assert len(lines) >= 4
+    text = "\n".join((ROOT / page).read_text() for page in PAGES)
+    lines = re.findall(r"^(?:\.venv/bin/)?clipsonic (.*)$", text, re.MULTILINE)
+    assert len(lines) >= 20
     helps = {}
     for command in app.registered_commands:
         helps[command.callback.__name__] = str(command.callback.__annotations__)
@@ -61,9 +69,7 @@ def test_commands_and_options_exist() -> None:
             assert option.replace("-", "_") in known or f"--{option}" in known, (line, option)
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/architecture.md", "docs/decisions/README.md", "docs/published.md"]
-)
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page) -> None:
     folder = (ROOT / page).parent
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.parity.table import Row
 from benchmarks.parity.weights import noise, seeded
-from clipsonic.config import BIGVGAN_PRESETS
+from clipsonic.settings.vocoder import BIGVGAN_PRESETS
 from clipsonic.vocoder.bigvgan import BigVGAN
 from clipsonic.vocoder.convert import CONFIG, SHAPE, WEIGHTS, convert, read_config
 

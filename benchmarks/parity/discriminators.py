@@ -17,7 +17,8 @@ from torch.nn.functional import l1_loss
 from benchmarks.parity.bigvgan import TRAINING
 from benchmarks.parity.table import Row
 from benchmarks.parity.weights import noise, seeded
-from clipsonic.config import HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, VocoderSettings
+from clipsonic.config import HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
+from clipsonic.settings.vocoder import VocoderSettings
 from clipsonic.vocoder.discriminators import PERIODS, RESOLUTIONS, Discriminators, Verdict
 from clipsonic.vocoder.losses import discriminator_loss, feature_loss, generator_loss, mel_loss
 

@@ -67,7 +67,9 @@ def recordings(concept: Concept, audio: Path) -> Iterator[tuple[Path, str]]:
 
 def list_sounds(audio: Path, work: Path) -> str:
     """List all recordings in ``sounds.csv``, for the vocoder: concept or not, with the split of the videos."""
-    held_out = {sound for concept in CONCEPTS for sound, split in recordings(concept, audio) if split == "test"}
+    held_out = {
+        sound for concept in CONCEPTS for sound, split in recordings(concept, audio) if split == "test"
+    }
     sounds = sorted(audio.rglob("*.ogg"))
     partial = work / "sounds.csv.part"
     with partial.open("w", newline="", encoding="utf-8") as out:

@@ -14,14 +14,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn.functional import fold, pad
 
-from clipsonic.config import (
-    HOP_LENGTH,
-    LOG_MEL_FLOOR,
-    LOG_MEL_TOP,
-    N_FFT,
-    N_MELS,
-    SAMPLE_RATE,
-)
+from clipsonic.config import HOP_LENGTH, LOG_MEL_FLOOR, LOG_MEL_TOP, N_FFT, N_MELS, SAMPLE_RATE
 from clipsonic.errors import UserError
 
 EDGE = (N_FFT - HOP_LENGTH) // 2  # samples mirrored at each end, so that frames = samples / hop

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from clipsonic.config import DiffusionSettings
 from clipsonic.diffusion.objective import Objective, discretised_log_likelihood, noise_process
 from clipsonic.diffusion.prediction import Prediction
+from clipsonic.settings.spectrogram import DiffusionSettings
 
 PAPER = DiffusionSettings()
 T = PAPER.timesteps

@@ -5,12 +5,12 @@ import pytest
 import torch
 from diffusers.models.attention_processor import Attention
 
-from clipsonic.config import SPECTROGRAM_PRESETS, DiffusionSettings
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.prediction import Prediction
 from clipsonic.diffusion.sampling import SOLVERS, denoiser, guided, sample, solver
 from clipsonic.diffusion.unet import build_unet, frame_multiple, predict
 from clipsonic.errors import UserError
+from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, DiffusionSettings
 
 X0 = torch.rand(2, 1, 64, 16, generator=torch.Generator().manual_seed(0)) * 1.8 - 0.9
 

@@ -20,7 +20,8 @@ TINY = [
     "--set", "spectrogram.diffusion.sampling_steps=2", "--set", "spectrogram.training.steps=1",
     "--set", "spectrogram.training.batch_size=2", "--set", "spectrogram.training.precision=no",
     "--set", "prior.depth=1", "--set", "prior.heads=2", "--set", "prior.sampling_steps=2",
-    "--set", "prior.training.steps=1", "--set", "prior.training.batch_size=2", "--set", "prior.training.precision=no",
+    "--set", "prior.training.steps=1", "--set", "prior.training.batch_size=2",
+    "--set", "prior.training.precision=no",
     "--set", "clips=4", "--set", "swept=[1,3]", "--set", "swept_clips=2",
 ]  # fmt: skip
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from clipsonic.config import BIGVGAN_PRESETS
 from clipsonic.files import write_json
 from clipsonic.model_folder import WEIGHTS
 from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.settings.vocoder import BIGVGAN_PRESETS
 from clipsonic.training.spectrogram import SpectrogramRecipe
 from tests.vocoder.made import bigvgan, fourier
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from clipsonic.config_audio_encoder import AUDIO_ENCODER_PRESETS, AudioEncoderSettings
 from clipsonic.encoders.load import load_audio_encoder
+from clipsonic.settings.audio_encoder import AUDIO_ENCODER_PRESETS, AudioEncoderSettings
 from clipsonic.training.audio_encoder import (
     AudioEncoderRecipe,
     accuracy,

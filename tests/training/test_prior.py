@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 from torch.nn.functional import normalize
 
 from clipsonic.bridges.load import load_bridge
-from clipsonic.config import PRIOR_PRESETS, PriorSettings
 from clipsonic.data.pairs import Pairs, labelled_pairs
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
+from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 from clipsonic.training.loop import train
 from clipsonic.training.prior import PriorRecipe, encode
 

@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file
 
 from clipsonic.audio import log_mel, to_model_range
-from clipsonic.config import SPECTROGRAM_PRESETS
 from clipsonic.data.prepare import prepare
 from clipsonic.data.sources import find_videos
 from clipsonic.diffusion.objective import Objective, noise_process
@@ -17,6 +16,7 @@ from clipsonic.diffusion.sampling import denoiser, guided, sample, solver
 from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
 from clipsonic.training.loop import train
 from clipsonic.training.spectrogram import SpectrogramRecipe, perturbed
 

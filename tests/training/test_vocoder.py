@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from clipsonic.audio import log_mel
-from clipsonic.config import BigVGANSettings, FourierVocoderSettings, VocoderSettings
+from clipsonic.settings.vocoder import BigVGANSettings, FourierVocoderSettings, VocoderSettings
 from clipsonic.training.loop import train
 from clipsonic.training.vocoder import VocoderRecipe, with_weight_norm, without_weight_norm
 from clipsonic.vocoder.bigvgan import BigVGAN

@@ -2,7 +2,7 @@
 
 from benchmarks.parity.weights import seeded
 
-from clipsonic.config import BigVGANSettings
+from clipsonic.settings.vocoder import BigVGANSettings
 from clipsonic.vocoder.bigvgan import BigVGAN
 from clipsonic.vocoder.fourier import FourierVocoder
 

@@ -10,9 +10,9 @@ from benchmarks.parity.weights import seeded
 from safetensors.torch import load_file
 from torch import nn
 
-from clipsonic.config import BIGVGAN_PRESETS
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline
+from clipsonic.settings.vocoder import BIGVGAN_PRESETS
 from clipsonic.vocoder.bigvgan import BigVGAN, Snake
 from clipsonic.vocoder.convert import CONFIG, WEIGHTS, convert, convert_to_folder
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from clipsonic.config import BIGVGAN_PRESETS
 from clipsonic.errors import UserError
 from clipsonic.model_folder import WEIGHTS
+from clipsonic.settings.vocoder import BIGVGAN_PRESETS
 from clipsonic.vocoder.griffin_lim import GriffinLim
 from clipsonic.vocoder.load import KINDS, load_vocoder, vocoder_of
 from tests.vocoder.made import bigvgan, fourier

@@ -7,8 +7,9 @@ import torch
 from benchmarks.parity.weights import noise
 
 from clipsonic.audio import log_mel
-from clipsonic.config import BIGVGAN_PRESETS, LOG_MEL_FLOOR, LOG_MEL_TOP
+from clipsonic.config import LOG_MEL_FLOOR, LOG_MEL_TOP
 from clipsonic.model_folder import SHIPPED
+from clipsonic.settings.vocoder import BIGVGAN_PRESETS
 from clipsonic.vocoder.base import Vocoder
 from clipsonic.vocoder.bigvgan import Snake
 from clipsonic.vocoder.griffin_lim import GriffinLim

@@ -5,9 +5,9 @@ import torch
 from benchmarks.parity.weights import noise
 from torch import Tensor
 
-from clipsonic.config import BIGVGAN_PRESETS
 from clipsonic.errors import UserError
 from clipsonic.model_folder import SHIPPED
+from clipsonic.settings.vocoder import BIGVGAN_PRESETS
 from clipsonic.vocoder.base import Vocoder
 from clipsonic.vocoder.fourier import FourierVocoder
 from clipsonic.vocoder.griffin_lim import GriffinLim

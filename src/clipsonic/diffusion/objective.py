@@ -11,8 +11,8 @@ from diffusers import DDPMScheduler
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from clipsonic.config import DiffusionSettings
 from clipsonic.diffusion.prediction import Prediction
+from clipsonic.settings.spectrogram import DiffusionSettings
 
 
 def noise_process(settings: DiffusionSettings) -> DDPMScheduler:

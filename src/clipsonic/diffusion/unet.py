@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from clipsonic.config import DiffusionSettings, UNetSettings
 from clipsonic.diffusion.prediction import Prediction
+from clipsonic.settings.spectrogram import DiffusionSettings, UNetSettings
 
 
 class MelUNet(UNet2DConditionModel):

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic.config import SPECTROGRAM_PRESETS, VOCODER_PRESETS
-from clipsonic.config_audio_encoder import AUDIO_ENCODER_PRESETS
 from clipsonic.interfaces.progress import bar, console
 from clipsonic.interfaces.settings import choose
+from clipsonic.settings.audio_encoder import AUDIO_ENCODER_PRESETS
+from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
+from clipsonic.settings.vocoder import VOCODER_PRESETS
 
 if TYPE_CHECKING:
     from clipsonic.training.recipe import Recipe

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from clipsonic.config import PRIOR_PRESETS, PriorSettings
 from clipsonic.data.pairs import Pairs, captioned_pairs, labelled_pairs, read_captions
 from clipsonic.data.shards import read_info
 from clipsonic.encoders.base import Encoder
@@ -11,6 +10,7 @@ from clipsonic.interfaces.prepare import choose_encoder
 from clipsonic.interfaces.progress import bar, console
 from clipsonic.interfaces.settings import choose
 from clipsonic.interfaces.train import run_training
+from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 
 
 def run_prior(

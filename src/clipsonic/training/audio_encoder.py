@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 
 from clipsonic.audio import log_mel
 from clipsonic.config import N_MELS, SAMPLE_RATE
-from clipsonic.config_audio_encoder import AudioEncoderSettings
 from clipsonic.data.dataset import ignore_interrupts
 from clipsonic.data.labelled import LabelBatch, LabelDraws, LabelledCrops
 from clipsonic.data.pairs import SOUND_PROMPT
@@ -23,6 +22,7 @@ from clipsonic.encoders.mini import TEXT_FEATURES, text_features
 from clipsonic.encoders.mini_audio import MiniAudioEncoder, even
 from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
+from clipsonic.settings.audio_encoder import AudioEncoderSettings
 from clipsonic.training.recipe import Recipe
 
 TRAINING_SPLITS = {"train"}

@@ -14,9 +14,9 @@ from accelerate.state import AcceleratorState
 from diffusers.training_utils import EMAModel
 from torch import Tensor
 
-from clipsonic.config import TrainingSettings
 from clipsonic.errors import UserError
 from clipsonic.files import write_json
+from clipsonic.settings.training import TrainingSettings
 from clipsonic.training.checkpoint import Player, load_state, save_state
 from clipsonic.training.recipe import AdversarialRecipe, Recipe
 

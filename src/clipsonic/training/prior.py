@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clipsonic.bridges.diffusion_prior import DiffusionPrior
-from clipsonic.config import PriorSettings
 from clipsonic.data.dataset import Draws
 from clipsonic.data.pairs import Pairs
 from clipsonic.diffusion.objective import Objective
@@ -18,6 +17,7 @@ from clipsonic.encoders.base import Encoder
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
+from clipsonic.settings.prior import PriorSettings
 from clipsonic.training.recipe import Recipe
 
 VALIDATION_PAIRS = 256

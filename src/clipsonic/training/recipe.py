@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipsonic.config import Frozen, TrainingSettings
+from clipsonic.config import Frozen
+from clipsonic.settings.training import TrainingSettings
 
 
 class Recipe(ABC):

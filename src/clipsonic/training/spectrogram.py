@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipsonic.audio import log_mel, to_model_range
-from clipsonic.config import SpectrogramSettings
 from clipsonic.data.dataset import Batch, ClipDataset, Draws, batches, encoder_of
 from clipsonic.data.pairs import PROMPT, SOUND_PROMPT
 from clipsonic.data.shards import read_info
@@ -25,6 +24,7 @@ from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.encoders.base import Encoder, TextEncoder
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline, bridges_of
+from clipsonic.settings.spectrogram import SpectrogramSettings
 from clipsonic.training.recipe import Recipe
 from clipsonic.vocoder.load import vocoder_of
 

@@ -12,11 +12,11 @@ from torch.nn.utils import parametrizations
 from torch.utils.data import DataLoader
 
 from clipsonic.audio import log_mel
-from clipsonic.config import BigVGANSettings, VocoderSettings
 from clipsonic.data.dataset import Draws, ignore_interrupts
 from clipsonic.data.waves import SILENCE, Waves
 from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
+from clipsonic.settings.vocoder import BigVGANSettings, VocoderSettings
 from clipsonic.training.recipe import AdversarialRecipe
 from clipsonic.vocoder.base import Vocoder
 from clipsonic.vocoder.bigvgan import BigVGAN

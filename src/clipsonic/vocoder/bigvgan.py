@@ -10,8 +10,8 @@ from jaxtyping import Float
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from clipsonic.config import BigVGANSettings
 from clipsonic.errors import UserError
+from clipsonic.settings.vocoder import BigVGANSettings
 from clipsonic.vocoder.base import Vocoder, readable
 
 END_REACH = 3  # samples each side that the first and the last convolution see: their kernels are 7 wide

@@ -9,11 +9,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from clipsonic.config import BigVGANSettings
 from clipsonic.errors import UserError, first_line
 from clipsonic.files import whole_folder
 from clipsonic.model_folder import WEIGHTS as MODEL_WEIGHTS
 from clipsonic.model_folder import hub_file
+from clipsonic.settings.vocoder import BigVGANSettings
 from clipsonic.vocoder.bigvgan import BigVGAN
 
 CONFIG, WEIGHTS = "config.json", "bigvgan_generator.pt"

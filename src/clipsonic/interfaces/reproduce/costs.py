@@ -8,17 +8,11 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from clipsonic.config import (
-    CROP_FRAMES,
-    HOP_LENGTH,
-    N_MELS,
-    SAMPLE_RATE,
-    BigVGANSettings,
-    PriorSettings,
-    SpectrogramSettings,
-    VocoderSettings,
-)
+from clipsonic.config import CROP_FRAMES, HOP_LENGTH, N_MELS, SAMPLE_RATE
 from clipsonic.diffusion.unet import build_unet, predict
+from clipsonic.settings.prior import PriorSettings
+from clipsonic.settings.spectrogram import SpectrogramSettings
+from clipsonic.settings.vocoder import BigVGANSettings, VocoderSettings
 from clipsonic.vocoder.bigvgan import BigVGAN
 from clipsonic.vocoder.discriminators import Discriminators
 from clipsonic.vocoder.fourier import FourierVocoder

@@ -4,15 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from clipsonic.config import (
-    PRIOR_PRESETS,
-    SPECTROGRAM_PRESETS,
-    VOCODER_PRESETS,
-    Frozen,
-    PriorSettings,
-    SpectrogramSettings,
-    VocoderSettings,
-)
+from clipsonic.config import Frozen
+from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
+from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
+from clipsonic.settings.vocoder import VOCODER_PRESETS, VocoderSettings
 
 
 class Reproduction(Frozen):

@@ -4,7 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from clipsonic.config import Frozen, TrainingSettings
+from clipsonic.config import Frozen
+from clipsonic.settings.training import TrainingSettings
 
 
 class AudioEncoderSettings(Frozen):

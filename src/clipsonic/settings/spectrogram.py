@@ -1,0 +1,81 @@
+"""Settings and presets of the spectrogram model."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from clipsonic.config import Frozen
+from clipsonic.settings.training import TrainingSettings
+
+
+class UNetSettings(Frozen):
+    """Shape of the denoiser."""
+
+    fold: Literal[1, 2, 4] = 1  # k x k mel pixels become k * k channels before the first layer
+    channels: tuple[Annotated[int, Field(gt=0, multiple_of=32)], ...] = (128, 256, 384, 512)  # one a level
+    blocks: int = Field(3, gt=0)  # residual blocks a level
+    attention_levels: tuple[int, ...] = (2, 3)  # 16 and 8 bands high at fold 1
+    attention_heads: Literal[1, 2, 4, 8] = 4
+
+
+class DiffusionSettings(Frozen):
+    """The noise process and what the network predicts."""
+
+    timesteps: int = Field(4000, gt=1)  # cosine schedule
+    prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
+    learned_variance: bool = True  # hybrid loss; the network also predicts how much noise to add back
+    sampler: Literal["ddpm", "ddim", "dpm++", "unipc"] = (
+        "ddpm"  # what the saved model samples with unless told
+    )
+    sampling_steps: int = Field(1000, gt=0)
+
+
+class SpectrogramSettings(Frozen):
+    """Everything that decides a spectrogram model, besides its data."""
+
+    unet: UNetSettings = UNetSettings()
+    diffusion: DiffusionSettings = DiffusionSettings()
+    training: TrainingSettings = TrainingSettings()
+    condition: Literal["image", "text"] = "image"  # a clip's pictures, or its label (CLIP-TTA, CLAP-TTA)
+    condition_dropout: float = Field(0.1, ge=0, le=1)  # share of clips trained without their condition
+    condition_noise: float = Field(
+        0.0, ge=0
+    )  # length, at most, of a random vector added to the unit embedding
+    quiet_crop_db: float = -math.inf  # crops quieter than the clip's loudest crop by more are not drawn
+    weights: Literal["float32", "float16"] = "float32"  # how the finished model is stored
+
+
+SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
+    # The paper's, VGGSound: 121 M parameters.
+    "paper": SpectrogramSettings(),
+    # For two processor cores: 11.1 M parameters.
+    "mini": SpectrogramSettings(
+        unet=UNetSettings(
+            fold=2, channels=(64, 128, 192), blocks=2, attention_levels=(2,), attention_heads=4
+        ),
+        diffusion=DiffusionSettings(
+            timesteps=1000,
+            prediction="v_prediction",
+            learned_variance=False,
+            sampler="dpm++",
+            sampling_steps=30,
+        ),
+        training=TrainingSettings(
+            steps=1500,
+            learning_rate=4e-4,
+            warmup_steps=100,
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+            ema_decay=0.996,
+            precision="bf16",
+            checkpoint_every=250,
+            validate_every=250,
+            log_every=10,
+            workers=0,
+        ),
+        condition_noise=1.5,
+        quiet_crop_db=-20.0,
+        weights="float16",
+    ),
+}
