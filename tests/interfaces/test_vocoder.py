@@ -159,3 +159,23 @@ def test_a_model_that_cannot_be_written_keeps_its_vocoder(
     code, said = clipsonic_command("models", "set-vocoder", model, light)
     assert (code, f"cannot write to {model}: No space left" in said) == (2, True), said
     assert contents(model) == before
+
+
+def test_reconstruction_beside_griffin_lim(clipsonic_command, tmp_path) -> None:
+    random = np.random.default_rng(0)
+    rows = ["path,split,label"]
+    for number in range(3):
+        soundfile.write(tmp_path / f"{number}.wav", random.normal(0, 0.1, 16_000), 16_000)
+        rows.append(f"{number}.wav,test,rain")
+    soundfile.write(tmp_path / "short.wav", np.zeros(100), 16_000)
+    (tmp_path / "list.csv").write_text("\n".join([*rows, "short.wav,test,rain"]))
+    words = ["evaluate", "reconstruction", "--data", tmp_path / "list.csv", "--out", tmp_path / "out"]
+    code, said = clipsonic_command(*words, "--embedding", "mini")
+    assert code == 0, said
+    page = json.loads((tmp_path / "out/reconstruction.json").read_bytes())
+    assert [row["vocoder"] for row in page["vocoders"]] == ["griffin-lim", "mini"]
+    assert page["recordings"] == 3
+    assert all(row["frechet"]["clips"] == row["score"]["items"] == 3 for row in page["vocoders"])
+    assert len(list((tmp_path / "out").glob("*.wav"))) >= 6
+    code, said = clipsonic_command(*words)
+    assert (code, "--embedding mini works offline" in said) == (2, True), said

@@ -1,5 +1,6 @@
 """How much of a recording survives mel and vocoder: the last row of Table 1, the ceiling of every system."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ class Reconstruction:
     score: Mean | None  # CLAP score
     stft_less: Mean  # than the first vocoder's, recording by recording
     mel_less: Mean
+    times_real_time: float  # seconds of sound a second, over all recordings, on this machine as it was
 
 
 def measure_reconstruction(
@@ -54,11 +56,14 @@ def measure_reconstruction(
     distances: dict[str, list[tuple[float, float]]] = {name: [] for name in vocoders}
     features: dict[str, list[Float[Tensor, "n d"]]] = {name: [] for name in vocoders}
     scores: dict[str, list[float]] = {name: [] for name in vocoders}
+    spent, heard = dict.fromkeys(vocoders, 0.0), 0
     for done, (wave, words) in enumerate(recordings, 1):
         real = wave[: len(wave) // HOP_LENGTH * HOP_LENGTH]
+        heard += len(real)
         if embedding is not None:
             real_features.append(embedding.windows(real, SAMPLE_RATE))
-        for name, made, _ in again(vocoders, real):
+        for name, made, seconds in again(vocoders, real):
+            spent[name] += seconds
             distances[name].append(
                 (
                     float(mel_loss(real[None], made[None])),
@@ -83,6 +88,7 @@ def measure_reconstruction(
                 score=_mean(np.array(scores[name])) if scores[name] else None,
                 mel_less=_mean(first[:, 0] - mine[:, 0]),
                 stft_less=_mean(first[:, 1] - mine[:, 1]),
+                times_real_time=heard / SAMPLE_RATE / spent[name],
             )
         )
     return rows
@@ -91,12 +97,13 @@ def measure_reconstruction(
 @torch.no_grad()
 def again(
     vocoders: Mapping[str, Vocoder], wave: Float[Tensor, "samples"]
-) -> Iterator[tuple[str, Float[Tensor, "samples"], Float[Tensor, "mels frames"]]]:
-    """A wave, cut to whole frames, => that of each vocoder, and the log-mel of that."""
+) -> Iterator[tuple[str, Float[Tensor, "samples"], float]]:
+    """A wave, cut to whole frames, => that of each vocoder, and how many seconds it took to make."""
     mel = log_mel(wave[None, : len(wave) // HOP_LENGTH * HOP_LENGTH])
     for name, vocoder in vocoders.items():
-        made = vocode(vocoder, mel.to(vocoder.device))
-        yield name, made[0].cpu(), log_mel(made)[0].cpu()
+        began = time.perf_counter()
+        made = vocode(vocoder, mel.to(vocoder.device))[0].cpu()
+        yield name, made, time.perf_counter() - began
 
 
 def long_enough(wave: Float[Tensor, "samples"]) -> bool:

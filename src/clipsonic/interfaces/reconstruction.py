@@ -24,6 +24,7 @@ def run(
     import numpy as np
 
     from clipsonic import __version__
+    from clipsonic.audio import log_mel
     from clipsonic.config import SAMPLE_RATE
     from clipsonic.data.pairs import SOUND_PROMPT
     from clipsonic.data.waves import Waves
@@ -69,17 +70,21 @@ def run(
         raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
     for number in np.linspace(0, len(recordings) - 1, SHOWN).round().astype(int):
         wave = recordings[number][0]
-        for name, sound, mel in again(made, wave):
-            stem = f"{number:04d}-{Path(name).name if name in vocoders else name}"
-            write_clip(out / f"{stem}.wav", sound.numpy(), mel.numpy(), {"query": stem})
+        for place, (name, sound, _) in enumerate(again(made, wave)):
+            stem = f"{number:04d}-{place}-{Path(name).name}"
+            write_clip(out / f"{stem}.wav", sound.numpy(), log_mel(sound[None])[0].numpy(), {"query": stem})
     if as_json:
         print(json.dumps(page, indent=1, ensure_ascii=False))
         return
-    print(f"{'vocoder':<24}{'mel L1':<24}{'MR-STFT distance':<24}{'FAD':<24}CLAP score")
+    print(
+        f"{'vocoder':<24}{'mel L1':<24}{'MR-STFT distance':<24}{'FAD':<24}{'CLAP score':<24}times real time"
+    )
     for row in rows:
         fad = str(row.frechet) if row.frechet else "-"
         score = str(row.score) if row.score else "-"
-        print(f"{row.vocoder[-23:]:<24}{row.mel!s:<24}{row.stft!s:<24}{fad:<24}{score}")
+        print(
+            f"{row.vocoder[-23:]:<24}{row.mel!s:<24}{row.stft!s:<24}{fad:<24}{score:<24}{row.times_real_time:.1f}"
+        )
     for row in rows[1:]:
         print(
             f"{row.vocoder[-23:]} less than {rows[0].vocoder}: mel L1 {row.mel_less}, MR-STFT {row.stft_less}"
