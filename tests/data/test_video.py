@@ -1,3 +1,6 @@
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 
@@ -101,3 +104,25 @@ def test_a_piece_may_be_several_clips(tmp_path) -> None:
 def test_a_piece_beyond_the_end(tmp_path) -> None:
     with pytest.raises(Unusable, match="no sound from 30 s on"):
         list(read_clips(write_video(tmp_path / "a.mp4", tone(5.0)), start=30.0, seconds=10.0))
+
+
+def test_a_piece_of_a_slide_show_has_the_picture_on_screen(tmp_path) -> None:
+    """One frame every ten seconds: a piece between two of them still shows the earlier one."""
+    path = tmp_path / "slides.mp4"
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg4", rate=4)
+        picture.width, picture.height, picture.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=44_100, layout="mono")
+        for number, colour in enumerate(((200, 20, 20), (20, 200, 20), (20, 20, 200))):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), colour, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = 40 * number, Fraction(1, 4)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        wave = av.AudioFrame.from_ndarray(tone(30.0)[None], format="flt", layout="mono")
+        wave.rate = 44_100
+        container.mux(sound.encode(wave))
+        container.mux(sound.encode(None))
+    (clip,) = read_clips(path, 10.0, start=13.0, seconds=4.0)
+    assert clip.times == [0.0]
+    red, green, blue = np.asarray(clip.pictures[0]).mean((0, 1))
+    assert green > 150 > max(red, blue)

@@ -91,14 +91,14 @@ def test_both_ways_to_a_nuclear_norm() -> None:
 def test_a_side_without_some_of_its_clips(d) -> None:
     """Both where windows are more than dimensions and where they are fewer."""
     sounds, centre = clips(7, 3, d, seed=0), torch.full((d,), 5.0, dtype=torch.float64)
-    side = Groups(sounds, centre)
+    side = Groups(sounds, range(len(sounds)), centre)
     order = np.random.default_rng(0).permutation(7).tolist()
     found = side.without([1, 4, 5])
     wanted = statistics(torch.cat([sounds[order[group]] for group in (0, 2, 3, 6)]) - centre)
     torch.testing.assert_close(found.mean, wanted.mean, atol=1e-6, rtol=1e-6)
     covariance = found.factor @ found.factor.T
     torch.testing.assert_close(covariance, wanted.covariance, atol=1e-6, rtol=1e-6)
-    assert len(Groups(clips(120, 2, d, seed=0), centre).rows) == 50
+    assert len(Groups(clips(120, 2, d, seed=0), range(120), centre).rows) == 50
 
 
 def test_the_interval_holds_the_mean_value_of_other_clips() -> None:
@@ -148,3 +148,30 @@ def test_what_cannot_be_measured() -> None:
         measure_frechet([*good, torch.full((1, 4), torch.nan)], good, "")
     with pytest.raises(UserError, match="not numbers"):
         statistics(torch.full((3, 4), torch.inf))
+
+
+def test_pairs_are_left_out_together() -> None:
+    """Recordings and the same a little changed: their distance is far surer than that of strangers."""
+    random = torch.Generator().manual_seed(0)
+    real = [torch.randn(4, 32, generator=random) for _ in range(100)]
+    same = measure_frechet(real, real, "x", paired=True)
+    assert same.value == pytest.approx(0, abs=1e-9)
+    assert (same.high, same.infinity) == (pytest.approx(0, abs=1e-9), pytest.approx(0, abs=1e-9))
+    changed = [clip + 0.1 * torch.randn(clip.shape, generator=random) for clip in real]
+    pairs, strangers = measure_frechet(changed, real, "x", paired=True), measure_frechet(changed, real, "x")
+    assert pairs.value == strangers.value
+    assert pairs.high - pairs.low < 0.2 * (strangers.high - strangers.low)
+    assert -0.1 * pairs.value < pairs.infinity <= pairs.value
+
+
+def test_answers_to_one_question_are_not_independent() -> None:
+    """Each clip four times over: as sure as the clips once, and not twice as sure."""
+    random = torch.Generator().manual_seed(1)
+    clips = [torch.randn(4, 8, generator=random) for _ in range(40)]
+    real = [torch.randn(4, 8, generator=random) for _ in range(2000)]
+    once = measure_frechet(clips, real, "x")
+    fourfold = [clip for clip in clips for _ in range(4)]
+    items = [number for number in range(40) for _ in range(4)]
+    grouped, apart = measure_frechet(fourfold, real, "x", items), measure_frechet(fourfold, real, "x")
+    assert grouped.high - grouped.value == pytest.approx(once.high - once.value, rel=0.25)
+    assert apart.high - apart.value < 0.7 * (grouped.high - grouped.value)

@@ -49,7 +49,7 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
         UserError: a source is missing, a CSV lacks its column or has a wrong number, or there is no video at all.
     """
     found: dict[str, Video] = {}
-    places: set[tuple[Path, float]] = set()
+    places: set[tuple[Path, float, float | None]] = set()
     for source in sources:
         if source.is_dir():
             inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
@@ -62,12 +62,12 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
         else:
             raise UserError(f"{source} does not exist")
         for video in videos:
-            place = video.path.resolve()
-            if (place, video.start) in places:
+            place = (video.path.resolve(), video.start, video.seconds)
+            if place in places:
                 continue
-            places.add((place, video.start))
+            places.add(place)
             name = os.fsencode(video.name).decode("utf-8", "backslashreplace")  # not every file name is text
-            name = name if name not in found else str(place)
+            name = name if name not in found else f"{place[0]}@{video.start!r}+{video.seconds}"
             found[name] = replace(video, name=name)
     if not found:
         raise UserError(
@@ -90,7 +90,7 @@ def _read_list(source: Path) -> Iterator[Video]:
             start, seconds = (_seconds(source, row, column) for column in ("start", "seconds"))
             yield Video(
                 source.parent / row["path"],
-                row["path"] if start is None else f"{row['path']}@{start:g}",
+                row["path"] if start is None else f"{row['path']}@{start:.10g}",
                 row.get("label") or None,
                 row.get("split") or "train",
                 row.get("licence") or row.get("license") or None,

@@ -105,6 +105,7 @@ class _Tape:
         self.cut = 0  # samples already cut off
         self.origin: float | None = None  # time stamp of the first sample, seconds
         self.pictures: list[tuple[float, Image.Image]] = []
+        self.before: Any = None  # the last frame before `begin`, still on screen when it comes
         self.next_picture = -np.inf
         self.seen = False
         self.silent = 0
@@ -136,8 +137,20 @@ class _Tape:
 
     def add_picture(self, frame: Any) -> None:
         time = seconds_of(frame)
-        if time < max(self.next_picture, self.begin):
+        if time < self.begin:
+            self.before = frame
             return
+        if time > self.begin:
+            self._still_on_screen()
+        if time >= self.next_picture:
+            self._keep_picture(time, frame)
+
+    def _still_on_screen(self) -> None:
+        if self.before is not None:
+            self._keep_picture(self.begin, self.before)
+            self.before = None
+
+    def _keep_picture(self, time: float, frame: Any) -> None:
         self.next_picture = np.floor(time + 1e-6) + 1
         self.seen = True
         scale = min(1.0, PICTURE_SIDE / max(1, min(frame.width, frame.height)))
@@ -172,6 +185,7 @@ class _Tape:
             yield from self._take(min(self.samples, self.clip_samples))
 
     def _take(self, samples: int) -> Iterator[Clip]:
+        self._still_on_screen()
         sound = np.concatenate(self.sound)
         wave, left = sound[:samples], sound[samples:]
         self.sound, self.samples = [left], len(left)

@@ -17,7 +17,8 @@ from clipsonic.audio import read_audio
 from clipsonic.data.dataset import CACHE_BYTES, ClipDataset
 from clipsonic.errors import UserError
 
-SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".mp3", ".ogg", ".oga", ".opus"}
+SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}  # which says no rate
+SUFFIXES |= {".mp3", ".ogg", ".oga", ".opus", ".aif"}
 HELD_OUT = 20  # one file in so many, where nothing else says which
 SILENCE = 1e-4  # crops of a smaller root mean square are drawn again
 TRIES = 4

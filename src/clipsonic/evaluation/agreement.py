@@ -40,6 +40,7 @@ def measure_agreement(
     truth: Sequence[str],
     prompts: Mapping[str, str],
     on_clip: Callable[[int], None] = lambda done: None,
+    items: Sequence[int] | None = None,
 ) -> Agreement:
     """Hears each clip among all labels. A silent clip is wrong, whatever the encoder says.
 
@@ -49,6 +50,7 @@ def measure_agreement(
         truth: the label of each.
         prompts: label => the words for it; all labels to choose from.
         on_clip: called with the number of clips heard.
+        items: what each clip is of, where several are of one thing; else all are independent.
     """
     labels = list(prompts)
     asked = np.array([labels.index(label) for label in truth])
@@ -61,7 +63,10 @@ def measure_agreement(
         on_clip(number + 1)
     confusion = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
     np.add.at(confusion, (asked, heard), 1)
-    right, clips = (asked == heard).astype(np.float64), np.arange(len(asked))
+    right, clips = (
+        (asked == heard).astype(np.float64),
+        np.arange(len(asked)) if items is None else np.array(items),
+    )
     by_label = {
         label: bootstrap_mean(right[asked == row], clips[asked == row])
         for row, label in enumerate(labels)
@@ -78,6 +83,7 @@ def label_shares(
     Silent windows of a clip say nothing, and are left out.
     """
     pieces = cut(wave, SAMPLE_RATE, WINDOW_SECONDS, HOP_SECONDS)
+    pieces.append(wave[-len(pieces[0]) :])  # the end as well: a bark may come late
     audible = [piece for piece in pieces if not is_silent(torch.from_numpy(piece))]
     if not audible:
         return None

@@ -27,6 +27,7 @@ class AudioFile:
     name: str  # its place in the folder
     prompt: str | None = None
     label: str | None = None
+    clip: str | None = None  # what it was asked about; several may be of one
 
 
 def find_audio(folder: Path, prompts: Path | None = None) -> list[AudioFile]:
@@ -34,9 +35,10 @@ def find_audio(folder: Path, prompts: Path | None = None) -> list[AudioFile]:
 
     Args:
         folder: any sound that libsndfile reads.
-        prompts: CSV or JSON lines with `file` (its place in the folder), `prompt` and perhaps `label`. Without it,
-            an `index.csv` of that form in the folder counts, else the JSON that `clipsonic generate` writes beside
-            each clip. Files without words are kept.
+        prompts: CSV or JSON lines with `file` (its place in the folder), `prompt` and perhaps `label` and `clip`:
+            clips of the same `clip` count as one where intervals are drawn. Without it, an
+            `index.csv` of that form there counts, else the JSON that `clipsonic generate` writes beside each
+            clip. Files without words are kept.
 
     Raises:
         UserError: no such folder or list, no sound in it, or the list names a file that is not there.
@@ -56,12 +58,13 @@ def find_audio(folder: Path, prompts: Path | None = None) -> list[AudioFile]:
     if missing:
         raise UserError(f"{prompts} names {missing[0]}, which is not in {folder}; {len(missing)} such lines")
     return [
-        AudioFile(path, name, *known.get(name, (None, None))) for path, name in zip(paths, names, strict=True)
+        AudioFile(path, name, *known.get(name, (None, None, None)))
+        for path, name in zip(paths, names, strict=True)
     ]
 
 
-def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None]]:
-    """A list => file: (prompt, label)."""
+def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None, str | None]]:
+    """A list => file: (prompt, label, clip)."""
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix.lower() == ".csv":
@@ -71,7 +74,11 @@ def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None]]:
         if not rows:
             raise ValueError("it is empty")
         return {
-            str(row["file"]).removeprefix("./"): (row.get("prompt") or None, row.get("label") or None)
+            str(row["file"]).removeprefix("./"): (
+                row.get("prompt") or None,
+                row.get("label") or None,
+                row.get("clip") or None,
+            )
             for row in rows
         }
     except OSError as error:
@@ -91,6 +98,12 @@ def _beside(path: Path) -> tuple[str | None, str | None]:
         return None, None
     one = len(texts) == 1 and not images and "to" not in page
     return (str(texts[0]) if one else None), page.get("label")
+
+
+def items_of(files: Iterable[AudioFile]) -> list[int]:
+    """Which files answer the same: a number for each, the same for those asked about one clip."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(file.clip or file.name, len(numbers)) for file in files]
 
 
 def read_clip(path: Path) -> Float[Tensor, "samples"]:

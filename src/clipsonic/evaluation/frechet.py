@@ -4,7 +4,7 @@ Over sounds it is the Fréchet audio distance (FAD, Kilgour et al. 2019, arXiv 1
 inception distance (FID, Heusel et al. 2017, arXiv 1706.08500): both sets are taken as Gaussians.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,19 +120,30 @@ class Groups:
 
     Args:
         clips: the features of each.
+        items: what each clip is of: clips of one item are not independent, and stay in one group.
         centre: taken from all features, which keeps the sums exact.
 
     Raises:
         UserError: fewer than two clips, or features that are not numbers.
     """
 
-    def __init__(self, clips: Sequence[Float[Tensor, "windows d"]], centre: Float[Tensor, "d"]) -> None:
+    def __init__(
+        self,
+        clips: Sequence[Float[Tensor, "windows d"]],
+        items: Sequence[Hashable],
+        centre: Float[Tensor, "d"],
+    ) -> None:
         if len(clips) < 2:
             raise UserError(f"a Fréchet distance needs two clips a side or more, got {len(clips)}")
-        order = np.random.default_rng(0).permutation(len(clips))
-        size = min(GROUPS, len(clips))
+        of_item: dict[Hashable, list[int]] = {}
+        for number, item in enumerate(items):
+            of_item.setdefault(item, []).append(number)
+        together = list(of_item.values())
+        order = np.random.default_rng(0).permutation(len(together))
+        size = min(GROUPS, len(together))
         self.rows = [
-            torch.cat([clips[clip] for clip in order[first::size]]) - centre for first in range(size)
+            torch.cat([clips[clip] for item in order[first::size] for clip in together[item]]) - centre
+            for first in range(size)
         ]
         every = torch.cat(self.rows)
         if not every.isfinite().all():
@@ -159,8 +170,16 @@ def measure_frechet(
     generated: Sequence[Float[Tensor, "windows d"]],
     reference: Sequence[Float[Tensor, "windows d"]],
     embedding: str,
+    items: Sequence[Hashable] | None = None,
+    paired: bool = False,
 ) -> Frechet:
     """Features of each clip of both sides => their distance, extrapolated and with intervals.
+
+    Args:
+        embedding: what made the features, exactly.
+        items: what each generated clip is of, where several are of one thing; else all are independent.
+        paired: the generated clips are the reference's, changed: what holds for one side's clips holds for the
+            other's, which are then left out together.
 
     The interval is the value and 1.96 standard errors, by the jackknife that leaves out one group of clips at a
     time (Efron and Stein 1981); the variances of both sides add up. The usual bootstrap would mislead: clips drawn
@@ -172,9 +191,9 @@ def measure_frechet(
     Raises:
         UserError: fewer than two clips on a side, or features that are not numbers.
     """
-    a, b = _sides(generated, reference)
-    value, infinity = _distance(a.without(), b.without()), _extrapolate(a, b)
-    error = NORMAL_95 * _standard_error(a, b)
+    a, b = _sides(generated, reference, items, paired)
+    value, infinity = _distance(a.without(), b.without()), _extrapolate(a, b, paired)
+    error = NORMAL_95 * _standard_error(a, b, paired)
     return Frechet(
         value=value,
         low=max(0.0, value - error),
@@ -205,17 +224,22 @@ def frechet_infinity(
     Raises:
         UserError: fewer than two clips on a side, or features that are not numbers.
     """
-    return _extrapolate(*_sides(generated, reference))
+    return _extrapolate(*_sides(generated, reference), paired=False)
 
 
 def _sides(
-    generated: Sequence[Float[Tensor, "windows d"]], reference: Sequence[Float[Tensor, "windows d"]]
+    generated: Sequence[Float[Tensor, "windows d"]],
+    reference: Sequence[Float[Tensor, "windows d"]],
+    items: Sequence[Hashable] | None = None,
+    paired: bool = False,
 ) -> tuple[Groups, Groups]:
     centre = torch.cat([*generated, *reference]).double().mean(0)
-    return Groups(generated, centre), Groups(reference, centre)
+    items = range(len(generated)) if items is None else items
+    others = items if paired else range(len(reference))
+    return Groups(generated, items, centre), Groups(reference, others, centre)
 
 
-def _extrapolate(a: Groups, b: Groups) -> float:
+def _extrapolate(a: Groups, b: Groups, paired: bool) -> float:
     """Least squares of distance = value + slope * (1 / share - 1) => its value at 1 / share = 0."""
     random = np.random.default_rng(0)
     value = _distance(a.without(), b.without())
@@ -225,15 +249,20 @@ def _extrapolate(a: Groups, b: Groups) -> float:
         for side in (a, b):
             groups = len(side.rows)
             kept = max(1, round(share * groups))
-            parts.append(side.without(random.permutation(groups)[kept:].tolist()))
+            if not paired or side is a:
+                order = random.permutation(groups)
+            parts.append(side.without(order[kept:].tolist()))
             shares.append(kept / groups)
         steps.append(2 / sum(shares) - 1)
         rises.append(_distance(*parts) - value)
     return value - float(np.dot(steps, rises) / np.dot(steps, steps))
 
 
-def _standard_error(a: Groups, b: Groups) -> float:
-    """Of the distance, by leaving out each group of each side in turn."""
+def _standard_error(a: Groups, b: Groups, paired: bool) -> float:
+    """Of the distance, by leaving out each group of each side in turn, or of both at once where they are pairs."""
+    if paired:
+        without = [_distance(a.without([group]), b.without([group])) for group in range(len(a.rows))]
+        return ((len(without) - 1) * float(np.var(without))) ** 0.5
     variance = 0.0
     for one, other in ((a, b), (b, a)):
         whole = other.without()

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipsonic.audio import EDGE, log_mel
+from clipsonic.audio import log_mel
 from clipsonic.config import HOP_LENGTH, SAMPLE_RATE
 from clipsonic.encoders.base import AudioEncoder
 from clipsonic.evaluation.bootstrap import Mean, bootstrap_mean
@@ -18,8 +18,11 @@ from clipsonic.evaluation.embeddings import SoundEmbedding
 from clipsonic.evaluation.frechet import Frechet, measure_frechet
 from clipsonic.evaluation.scores import clap_scores
 from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.discriminators import RESOLUTIONS
 from clipsonic.vocoder.losses import mel_loss, multi_resolution_stft_distance
 from clipsonic.vocoder.streaming import vocode
+
+LONGEST_FFT = max(fft for fft, _, _ in RESOLUTIONS)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ def measure_reconstruction(
                 vocoder=name,
                 mel=_mean(mine[:, 0]),
                 stft=_mean(mine[:, 1]),
-                frechet=measure_frechet(features[name], real_features, embedding.name) if embedding else None,
+                frechet=measure_frechet(features[name], real_features, embedding.name, paired=True)
+                if embedding
+                else None,
                 score=_mean(np.array(scores[name])) if scores[name] else None,
                 mel_less=_mean(first[:, 0] - mine[:, 0]),
                 stft_less=_mean(first[:, 1] - mine[:, 1]),
@@ -107,8 +112,8 @@ def again(
 
 
 def long_enough(wave: Float[Tensor, "samples"]) -> bool:
-    """Whether there is a mel of it."""
-    return len(wave) // HOP_LENGTH * HOP_LENGTH > EDGE
+    """Whether its mel, and the longest spectra it is compared by, can mirror its ends."""
+    return len(wave) // HOP_LENGTH * HOP_LENGTH > LONGEST_FFT // 2
 
 
 def _mean(values: NDArray[np.floating]) -> Mean:

@@ -132,6 +132,7 @@ def measure(
 def _frechet(
     made: "Sequence[AudioFile]", real: "Sequence[AudioFile]", embedding: "SoundEmbedding", doing: str
 ) -> "tuple[Frechet, dict[str, str]]":
+    from clipsonic.evaluation.audio_files import items_of
     from clipsonic.evaluation.features import cache_folder, features_of
     from clipsonic.evaluation.frechet import measure_frechet
 
@@ -144,7 +145,8 @@ def _frechet(
             why = next(iter(side.skipped.values()))
             raise UserError(f"{len(side.skipped)} sounds cannot be used, and fewer than two can: {why}")
     reference = {f"reference: {name}": why for name, why in there.skipped.items()}
-    return measure_frechet(here.clips, there.clips, embedding.name), here.skipped | reference
+    items = items_of([file for file in made if file.name not in here.skipped])
+    return measure_frechet(here.clips, there.clips, embedding.name, items), here.skipped | reference
 
 
 def _against_words(
@@ -154,6 +156,7 @@ def _against_words(
     from clipsonic.config import SAMPLE_RATE
     from clipsonic.data.pairs import SOUND_PROMPT
     from clipsonic.evaluation.agreement import measure_agreement
+    from clipsonic.evaluation.audio_files import items_of
     from clipsonic.evaluation.bootstrap import bootstrap_mean
     from clipsonic.evaluation.scores import clap_scores
 
@@ -162,14 +165,15 @@ def _against_words(
         with _progress("scoring", len(said)) as on_clip:
             texts = [str(file.prompt) for file in said]
             scores = clap_scores(scorer, _waves(said), SAMPLE_RATE, texts, on_clip)
-        clap = bootstrap_mean(scores, np.arange(len(scores)))
+        clap = bootstrap_mean(scores, np.array(items_of(said)))
     if labelled := [file for file in files if file.label]:
         truth = [str(file.label) for file in labelled]
         names = list(choices) or sorted(set(truth))
         if len(names) > 1:
             prompts = {name: SOUND_PROMPT.format(name) for name in names}
             with _progress("hearing labels", len(labelled)) as on_clip:
-                agreement = measure_agreement(scorer, _waves(labelled), truth, prompts, on_clip)
+                waves, items = _waves(labelled), items_of(labelled)
+                agreement = measure_agreement(scorer, waves, truth, prompts, on_clip, items)
     return clap, agreement
 
 

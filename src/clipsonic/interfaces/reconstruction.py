@@ -50,7 +50,7 @@ def run(
         if long_enough(wave := waves.wave(number))
     ]
     if len(recordings) < 2:
-        raise UserError("two held-out recordings of more than 48 ms are needed, or more")
+        raise UserError("two held-out recordings of 0.1 s are needed, or more")
     with bar("recordings") as progress:
         task = progress.add_task("through mel and vocoder", total=len(recordings), note="")
         rows = measure_reconstruction(
