@@ -48,7 +48,9 @@ def test_python_example() -> None:
 
 
 def test_commands_and_options_exist() -> None:
-    text = "\n".join((ROOT / page).read_text() for page in PAGES)
+    text = "\n".join(
+        "".join(re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)) for page in PAGES
+    )
     lines = re.findall(r"^(?:\.venv/bin/)?clipsonic (.*)$", text, re.MULTILINE)
     assert len(lines) >= 20
     helps = {}

@@ -2,6 +2,7 @@
 
 from clipsonic.evaluation.bootstrap import Mean
 from clipsonic.evaluation.directions import less, rises
+from clipsonic.interfaces.reproduce.claims import directions
 
 
 def mean(value: float, half: float) -> Mean:
@@ -24,3 +25,13 @@ def test_along_a_scale_the_ends_count() -> None:
     assert rises("", up).verdict == "holds"
     assert rises("", up[::-1]).verdict == "does not hold"
     assert rises("", up[:1]).verdict == "not measured"
+
+
+def test_a_system_without_words_is_no_obstacle() -> None:
+    distance = {"value": 1.0, "low": 0.9, "high": 1.1}
+    page = {"frechet_audio_distance": distance, "clap_score": None, "windows": None}
+    found = directions({"ZS": page, "IQ": page}, {"ZS": []}, {"ZS": []}, {"bridges": []})
+    verdicts = {each.claim: each.verdict for each in found}
+    assert verdicts["pictures do better than words: IQ < ZS"] == "not decided"
+    assert verdicts["the best part of a clip scores higher than the whole (ZS)"] == "not measured"
+    assert verdicts["the CLAP score of ZS rises with w"] == "not measured"

@@ -44,5 +44,12 @@ def test_answers_do_not_depend_on_where_they_were_stopped(labelled, tiny_pipelin
 @pytest.mark.parametrize("labels", [["a", "a", "b", "b"], ["a", "b", "c", "c", "d", "c"]])
 def test_a_derangement_gives_every_place_another_label(labels) -> None:
     order = derangement(labels, seed=1)
-    assert sorted(order) == list(range(len(labels)))
-    assert all(labels[other] != label for label, other in zip(labels, order, strict=True))
+    assert sorted(order) == sorted(order.values()) == list(range(len(labels)))
+    assert all(labels[other] != labels[place] for place, other in order.items())
+
+
+def test_a_derangement_leaves_out_what_cannot_be_moved() -> None:
+    labels = ["b", "a", "a", "a", "c", "a"]
+    order = derangement(labels, seed=1)
+    assert len(order) == len(set(order.values())) == 4  # two of `a`, and those in whose place they are
+    assert all(labels[other] != labels[place] for place, other in order.items())

@@ -164,12 +164,15 @@ def reproduce(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its costs, and stop.")
     ] = False,
+    device: Annotated[
+        str, typer.Option(help="Where the systems answer, such as cuda; what measures them stays on the cpu.")
+    ] = "cpu",
     debug: Debug = False,
 ) -> None:
     """Train what is missing, measure every table and figure of the paper, and write one HTML report."""
     from clipsonic.interfaces.reproduce.run import run
 
-    run(preset, change or [], data or [], captions, model, vocoder, system or [], out, dry_run)
+    run(preset, change or [], data or [], captions, model, vocoder, system or [], out, dry_run, device)
 
 
 def gather_numbers(words: list[str], option: str = "--weights") -> list[str]:

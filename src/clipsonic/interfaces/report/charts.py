@@ -58,6 +58,18 @@ def confusion_chart(
     return svg(figure)
 
 
+def largest_confusions(
+    counts: Int[np.ndarray, "labels heard"], labels: Sequence[str], heard: Sequence[str], most: int = 15
+) -> list[tuple[str, str, int]]:
+    """What was asked, what was heard instead, and in how many clips; the most frequent first."""
+    wrong = np.where(np.eye(*counts.shape) > 0, 0, counts)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    places = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    return [
+        (labels[row], heard[column], int(wrong[row, column])) for row, column in places if wrong[row, column]
+    ]
+
+
 def distance_chart(distances: Mapping[str, Sequence[float]]) -> str:
     """Distances to the nearest training clip, a step curve a system: how many clips are at least so near."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
@@ -65,7 +77,7 @@ def distance_chart(distances: Mapping[str, Sequence[float]]) -> str:
     for name, values in distances.items():
         near = np.sort(values)
         share = np.arange(1, len(near) + 1) / len(near)
-        axes.step(near, share, where="post", label=name, lw=2.5 if name.startswith("real") else 1.2)
+        axes.step(near, share, where="post", label=name, lw=2.5 if name == "held-out" else 1.2)
     axes.set(
         xlabel="distance to the nearest training clip", ylabel="share of clips at most so far", xlim=(0, None)
     )

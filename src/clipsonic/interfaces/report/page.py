@@ -26,9 +26,8 @@ class Row:
     asked_with: str
     paper: str  # its Fréchet audio distances there
     control: bool  # no system, but something that the measures must tell from one
-    scores: dict[
-        str, Any
-    ]  # clips, frechet, score, fid, agreement, nearest: of the form of `Mean`, or None; windows
+    # clips, infinity: numbers; frechet, score, fid, agreement, nearest: of the form of `Mean`; windows: three such
+    scores: dict[str, Any]  # None where nothing was measured
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,16 @@ class Players:
 
     names: list[str]
     rows: list[tuple[str, list[Clip | None]]]
+    cut: str  # what is not shown, if anything
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """What was heard instead of what a system was asked for."""
+
+    name: str
+    chart: str | None  # SVG
+    largest: list[tuple[str, str, int]]  # asked, heard, clips; in the place of a chart too large to read
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class Report:
     window_seconds: float
     players: Players
     agreement_note: str
-    confusions: list[tuple[str, str]]  # system, SVG
+    confusions: list[Confusion]
     memory_note: str
     distances: str  # SVG
     pairs: list[Pair]

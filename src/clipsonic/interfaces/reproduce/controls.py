@@ -1,7 +1,8 @@
-"""Rows of Table 1 that no system makes: the ceiling, real sound, and controls that the measures must tell apart."""
+"""Rows of Table 1 that no system makes: real sound, the ceiling, and controls that the measures must tell apart."""
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,13 @@ from clipsonic.vocoder.base import Vocoder
 from clipsonic.vocoder.streaming import vocode
 
 ANSWER = round(CLIP_SECONDS * SAMPLE_RATE)  # samples
+ROWS = {  # name => trained on, asked with, whether it is a control
+    "held-out": ("-", "real held-out recordings: what the judge itself hears", False),
+    "reconstruction": ("-", "the true mel", False),
+    "training": ("-", "training recordings", True),
+    "shuffled": ("pictures", "other questions than ZS answered", True),
+    "noise": ("-", "nothing: white noise", True),
+}
 
 
 def reconstruction(folder: Path, asked: Sequence[Question], held_out: ClipDataset, vocoder: Vocoder) -> None:
@@ -25,9 +33,12 @@ def reconstruction(folder: Path, asked: Sequence[Question], held_out: ClipDatase
     recordings(folder, asked, held_out, lambda wave: vocode(vocoder, log_mel(wave[None]))[0])
 
 
-def real(folder: Path, asked: Sequence[Question], training: ClipDataset) -> None:
-    """Training recordings of the same labels: as good as a model is that has learnt all of them."""
-    recordings(folder, asked, training, lambda wave: wave)
+def real(folder: Path, asked: Sequence[Question], clips: ClipDataset) -> None:
+    """Recordings as they are: each question's own, or of the training set one with its label.
+
+    The first are the yardstick of the measures, the second as good as a model is that has learnt all of them.
+    """
+    recordings(folder, asked, clips, lambda wave: wave)
 
 
 def noise(folder: Path, asked: Sequence[Question], held_out: ClipDataset, seed: int) -> None:
@@ -41,12 +52,12 @@ def noise(folder: Path, asked: Sequence[Question], held_out: ClipDataset, seed: 
 
 
 def shuffled(folder: Path, asked: Sequence[Question], answers: Path, seed: int) -> None:
-    """A system's answers, each beside the question of another label."""
-    order = derangement([question.label for question in asked], seed)
+    """A system's answers, each beside the question of another label; those that cannot be moved are left out."""
+    order = sorted(derangement([question.label for question in asked], seed).items())
     with whole_folder(folder) as aside:
-        for number, other in enumerate(order):
+        for number, (_, other) in enumerate(order):
             shutil.copy(answers / f"{other:05d}.flac", aside / f"{number:05d}.flac")
-        write_index(aside, asked)
+        write_index(aside, [replace(asked[place], clip=asked[other].clip) for place, other in order])
 
 
 def recordings(
@@ -74,17 +85,19 @@ def recordings(
             wave = torch.from_numpy(clips.wave(number).astype(np.float32) / 32768)
             start = random.integers(max(1, len(wave) - ANSWER + 1))
             write_sound(aside / f"{len(kept):05d}.flac", change(wave[start : start + ANSWER]).numpy())
-            kept.append(question)
+            kept.append(replace(question, clip=clips.clips[number][1].key))
         write_index(aside, kept)
 
 
-def derangement(labels: list[str], seed: int) -> list[int]:
-    """For each label the number of another place with another label, as different places as can be."""
+def derangement(labels: list[str], seed: int) -> dict[int, int]:
+    """Places of labels => the place of another label, no place twice.
+
+    Where more than half of all labels are alike there are too few others: places that would keep theirs are left
+    out.
+    """
     random = np.random.default_rng(seed)
     order = random.permutation(len(labels))
     by_label = sorted(order, key=lambda place: labels[place])
     most = max(labels.count(label) for label in set(labels))
-    found = [0] * len(labels)
-    for place, other in zip(by_label, np.roll(by_label, most), strict=True):
-        found[place] = int(other)
-    return found
+    moved = zip(by_label, np.roll(by_label, most), strict=True)
+    return {int(place): int(other) for place, other in moved if labels[place] != labels[other]}

@@ -18,7 +18,9 @@ from clipsonic.vocoder.discriminators import Discriminators
 from clipsonic.vocoder.fourier import FourierVocoder
 
 TRAINED = 3  # forward and backward pass, in forward passes
-JUDGED = 7  # passes through the discriminators a step: both waves with gradients twice over, less the real's
+# Passes through the discriminators a step. Theirs: forward and backward on the real and the made wave, 6. The
+# generator's: forward on the real one, forward and back to the input on the made one, 3.
+JUDGED = 9
 FLAC_SHARE = 0.6  # of 16-bit sound, that FLAC keeps
 PICTURES = 10  # kept of a clip, at most
 REACHED = 0.35  # share of the fastest matrix product that a network's step reaches, as a rule
@@ -73,9 +75,9 @@ def vocoder_cost(settings: VocoderSettings) -> Cost:
     judged = count(lambda: critic(torch.zeros(1, settings.segment)))
     weights = sum(weight.numel() for network in (vocoder, critic) for weight in network.parameters())
     examples = training.steps * training.batch_size
-    return Cost(
-        training.steps, examples, 4 * 4 * weights / 1e9, (TRAINED * made + JUDGED * judged) * examples
-    )
+    judged_examples = max(0, training.steps - settings.adversarial_after) * training.batch_size
+    flop = TRAINED * made * examples + JUDGED * judged * judged_examples
+    return Cost(training.steps, examples, 4 * 4 * weights / 1e9, flop)
 
 
 def sampling_cost(settings: SpectrogramSettings, dim: int, clips: int, frames: int) -> Cost:

@@ -1,7 +1,9 @@
 """What is measured of a folder of answers: all that `evaluate audio` tells, windows, nearest training clips."""
 
+import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import torch
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.encoders.base import AudioEncoder
-from clipsonic.evaluation.audio_files import find_audio, read_clip
+from clipsonic.evaluation.audio_files import AudioFile, checksum, find_audio, items_of, read_clip
 from clipsonic.evaluation.bootstrap import bootstrap_mean
 from clipsonic.evaluation.embeddings import SoundEmbedding
 from clipsonic.evaluation.memory import nearest_training_pieces
@@ -34,51 +36,111 @@ def measure_answers(
     window_seconds: float | None = None,
     training: ClipDataset | None = None,
 ) -> None:
-    """Answers => a JSON file of scores; what the parts that are None would serve is left out."""
-    made = find_audio(folder)
-    page = as_page(measure(made, find_audio(reference), ear, eye, scorer, labels), scorer)
-    waves = [read_clip(file.path) for file in made]
+    """Answers => a JSON file of scores; what the parts that are None would serve is left out.
+
+    So are files that cannot be heard, and those without words where these are needed; the file says which.
+    """
+    found = find_audio(folder)
+    page = as_page(measure(found, find_audio(reference), ear, eye, scorer, labels), scorer)
+    page["contents"] = contents(found)
+    made = [file for file in found if file.name not in page["skipped"]]
     if window_seconds is not None:
-        hop = window_seconds / WINDOWS_APART
-        windows = [
-            asdict(sliding_scores(scorer, wave.numpy(), SAMPLE_RATE, str(file.prompt), window_seconds, hop))
-            for wave, file in zip(waves, made, strict=True)
-        ]
-        page["windows"] = {name: mean_page([row[name] for row in windows]) for name in ("max", "mean", "min")}
+        page["windows"] = windows_page([file for file in made if file.prompt], scorer, window_seconds)
     if training is not None:
-        page["nearest"] = nearest_page(waves, [file.name for file in made], training)
+        page["nearest"] = nearest_page(made, training)
+    if silent := sum(not file.prompt for file in made):
+        page["notes"].append(f"files without a prompt, not in the CLAP score and its windows: {silent}")
+    if nameless := sum(not file.label for file in made):
+        page["notes"].append(f"files without a label, not in the class agreement: {nameless}")
+    if page["skipped"]:
+        name, why = next(iter(page["skipped"].items()))
+        page["notes"].append(f"files left out: {len(page['skipped'])}, the first {name}: {why}")
     out.parent.mkdir(parents=True, exist_ok=True)
     write_json(out, page)
 
 
-def nearest_page(waves: list[torch.Tensor], names: list[str], training: ClipDataset) -> dict[str, Any]:
-    """The nearest training clip of each answer, and the mean distance."""
-    recordings = [
-        torch.from_numpy(training.wave(number).astype(np.float32) / 32768) for number in range(len(training))
+def windows_page(files: list[AudioFile], scorer: AudioEncoder, seconds: float) -> dict[str, Any] | None:
+    """Best, mean and worst window of each answer, their means; None without words to score against."""
+    hop = seconds / WINDOWS_APART
+    rows = [
+        asdict(
+            sliding_scores(scorer, read_clip(file.path).numpy(), SAMPLE_RATE, str(file.prompt), seconds, hop)
+        )
+        for file in files
     ]
+    if not rows:
+        return None
+    return {name: mean_page([row[name] for row in rows], items_of(files)) for name in ("max", "mean", "min")}
+
+
+class Recordings(Sequence[torch.Tensor]):
+    """The sounds of a data set, (samples,) in [-1, 1], each read when it is asked for."""
+
+    def __init__(self, clips: ClipDataset) -> None:
+        self.clips = clips
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, number: Any) -> Any:
+        if number >= len(self):
+            raise IndexError(number)
+        return torch.from_numpy(self.clips.wave(number).astype(np.float32) / 32768)
+
+
+def nearest_page(files: list[AudioFile], training: ClipDataset) -> dict[str, Any]:
+    """The nearest training clip of each answer, and the mean distance."""
+    waves = [read_clip(file.path) for file in files]
     with bar("training clips") as progress:
-        task = progress.add_task("comparing", total=len(recordings), note="")
-        found = nearest_training_pieces(waves, recordings, lambda done: progress.update(task, completed=done))
+        task = progress.add_task("comparing", total=len(training), note="")
+        found = nearest_training_pieces(
+            waves, Recordings(training), lambda done: progress.update(task, completed=done)
+        )
     distances = found.distance.tolist()
     return {
-        "mean": mean_page(distances),
+        "mean": mean_page(distances, items_of(files)),
         "clips": [
             {
-                "file": name,
+                "file": file.name,
                 "distance": round(distance, 4),
                 "nearest": training.clips[int(clip)][1].key,
                 "at": at,
             }
-            for name, distance, clip, at in zip(
-                names, distances, found.clip.tolist(), found.seconds.tolist(), strict=True
+            for file, distance, clip, at in zip(
+                files, distances, found.clip.tolist(), found.seconds.tolist(), strict=True
             )
         ],
     }
 
 
-def mean_page(values: list[float]) -> dict[str, float]:
-    """Values of different clips => their mean with its interval, as JSON."""
-    return asdict(bootstrap_mean(np.array(values), np.arange(len(values))))
+def mean_page(values: list[float], items: list[int]) -> dict[str, float]:
+    """Values, and what each is of => their mean with its interval, as JSON."""
+    return asdict(bootstrap_mean(np.array(values), np.array(items)))
+
+
+def contents(files: Sequence[AudioFile]) -> str:
+    """A checksum of sounds and of what is known of them: another one asks for new scores."""
+    known = [[file.name, file.prompt, file.label, file.clip] for file in files]
+    return hashlib.sha256(json.dumps([checksum(files), known]).encode()).hexdigest()
+
+
+def changed(scores: Path, folder: Path) -> bool:
+    """Whether there are no scores of a folder, or of other files than it has by now."""
+    return not scores.exists() or read_page(scores)["contents"] != contents(find_audio(folder))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its 95 % interval, as read from a file."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, page: dict[str, Any] | None) -> "Figure | None":
+        """A `Mean` or `Frechet` as JSON, or nothing."""
+        return None if page is None else cls(page["value"], page["low"], page["high"])
 
 
 def read_page(path: Path) -> dict[str, Any]:

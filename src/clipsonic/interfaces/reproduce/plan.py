@@ -65,8 +65,9 @@ def plan(steps: Steps) -> list[Planned]:
         what = f"its answers at w = {', '.join(f'{w:g}' for w in preset.swept)}, for Fig. 3"
         add(f"guidance/{system.name}", what, partial(_sweep, steps, system), swept)
     add("reference", "the held-out recordings, which all are compared with", steps.reference)
+    add("answers/held-out", "crops of the held-out recordings, the yardstick", steps.held_out_recordings)
     add("answers/reconstruction", "the held-out recordings through the vocoder", steps.reconstruct)
-    add("answers/real", "training recordings, a control", steps.real)
+    add("answers/training", "training recordings, a control", steps.training_recordings)
     add("answers/noise", "noise of the recordings' levels, a control", steps.noise)
     add("answers/shuffled", "the answers of ZS to other questions, a control", steps.shuffle)
     names = [step.name for step in found if step.name.startswith("answers/")]

@@ -1,13 +1,17 @@
 """What a reproduction trains, asks and measures."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from clipsonic.config import Frozen
+from clipsonic.evaluation.questions import SEEDS
+from clipsonic.pipeline import MAX_GUIDANCE
 from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
 from clipsonic.settings.vocoder import VOCODER_PRESETS, VocoderSettings
+
+Guidance = Annotated[float, Field(ge=0, le=MAX_GUIDANCE)]
 
 
 class Reproduction(Frozen):
@@ -22,12 +26,16 @@ class Reproduction(Frozen):
     prior: PriorSettings
     vocoder: VocoderSettings
     clips: int = Field(512, gt=1)  # answers of a system
-    guidance_scale: float = Field(1.5, ge=0)
-    swept: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # guidance scales of Fig. 3
+    guidance_scale: Guidance = 1.5
+    swept: tuple[Guidance, ...] = Field(
+        (1.0, 1.5, 2.0, 3.0, 4.0, 6.0), min_length=1
+    )  # guidance scales of Fig. 3
     swept_clips: int = Field(512, gt=1)  # answers of a system at each of them
-    window_seconds: float = Field(4.0, gt=0)  # of Table 5's sliding windows; they move by an eighth of it
-    seed: int = 0
-    training_clips: int  # of the whole data set, for the plan: the user's files decide
+    # Of Table 5's sliding windows, which move by an eighth of it. The paper's windows of 4 s are of clips of 10 s;
+    # answers here last 4.096 s, of which a window of 4 s would be all.
+    window_seconds: float = Field(2.048, gt=0)
+    seed: int = Field(0, ge=0, lt=SEEDS)
+    training_clips: int  # of the training split, for the plan: the user's files decide
     clip_seconds: float
 
 
@@ -61,7 +69,6 @@ REPRODUCTIONS: dict[str, Reproduction] = {
         vocoder=VOCODER_PRESETS["mini"],
         clips=160,
         swept_clips=80,
-        window_seconds=2.048,
         training_clips=594,
         clip_seconds=10.0,
     ),

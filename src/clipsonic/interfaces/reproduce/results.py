@@ -1,47 +1,52 @@
 """What the steps left on disk => the report."""
 
 import json
+import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 
-from clipsonic.data.dataset import ClipDataset
-from clipsonic.evaluation.audio_files import find_audio, read_clip
-from clipsonic.evaluation.directions import Direction, less, rises
-from clipsonic.interfaces.report.charts import confusion_chart, distance_chart, guidance_chart
-from clipsonic.interfaces.report.page import Clip, Pair, Players, Report, Row, clip, data_uri
-from clipsonic.interfaces.reproduce.measures import read_page
+from clipsonic.data.shards import read_info
+from clipsonic.evaluation.directions import Measured
+from clipsonic.interfaces.report.charts import (
+    confusion_chart,
+    distance_chart,
+    guidance_chart,
+    largest_confusions,
+)
+from clipsonic.interfaces.report.page import Confusion, Report, Row, data_uri
+from clipsonic.interfaces.reproduce.claims import directions
+from clipsonic.interfaces.reproduce.controls import ROWS
+from clipsonic.interfaces.reproduce.measures import Figure, read_page
 from clipsonic.interfaces.reproduce.plan import Planned, swept_systems, systems
+from clipsonic.interfaces.reproduce.sounds import pairs, players
 from clipsonic.interfaces.reproduce.steps import Steps
+from clipsonic.interfaces.sidecar import fingerprint
+from clipsonic.model_folder import WEIGHTS
 
-CONTROLS = {
-    "reconstruction": ("-", "the true mel", False),
-    "real": ("-", "training recordings", True),
-    "shuffled": ("pictures", "other questions than ZS answered", True),
-    "noise": ("-", "nothing: white noise", True),
-}
 MEMORY = (
     "For each clip 1 - the largest correlation of its mel with any piece of a training clip: "
-    "0 is a copy, at whatever level. A curve left of that of the reconstructions, real recordings that no system "
-    "was trained on, is memory."
+    "0 is a copy, at whatever level. The yardstick is the row held-out, real recordings that no system was trained "
+    "on: a curve left of its is memory."
 )
-PAIRS = 2  # nearest ones shown of each system
+SAME_BOTH_SIDES = (
+    "held-out",
+    "reconstruction",
+)  # of the reference's own recordings: their limit means nothing
+LIBRARIES = ("clipsonic", "torch", "diffusers", "transformers")
+TRAINED = (
+    "pictures",
+    "clip-words",
+    "clap-words",
+    "sd",
+    "pd",
+    "vocoder",
+)  # folders of what may be trained here
+CHART_LABELS = 40  # more make a chart that nobody can read
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with its 95 % interval, as read from a file."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, page: dict[str, Any] | None) -> "Figure | None":
-        """A `Mean` or `Frechet` as JSON, or nothing."""
-        return None if page is None else cls(page["value"], page["low"], page["high"])
+Curves = dict[str, list[tuple[float, Measured]]]  # of each system, over the guidance scale
 
 
 def collect(steps: Steps, planned: Sequence[Planned], preset: str, version: str) -> Report:
@@ -54,24 +59,20 @@ def collect(steps: Steps, planned: Sequence[Planned], preset: str, version: str)
         ]
         for system in swept_systems(steps)
     }
-    fads = {
-        name: [(w, _figure(page["frechet_audio_distance"])) for w, page in along]
-        for name, along in guidance.items()
-    }
-    claps = {
-        name: [(w, _figure(page["clap_score"])) for w, page in along] for name, along in guidance.items()
-    }
+    fads, claps = _curves(guidance, "frechet_audio_distance"), _curves(guidance, "clap_score")
+    swept = {f"{name} at w = {w:g}": page for name, along in guidance.items() for w, page in along}
     gap = json.loads((steps.folder("gap") / "gap.json").read_bytes())
-    heard = next(iter(pages.values()))["class_agreement"]
-    scorer = next((note for page in pages.values() for note in page["notes"] if "held-out" in note), "")
-    one = next(iter(pages.values()))["frechet_audio_distance"]
+    one = next(iter(pages.values()))
+    heard, ear, eye = (
+        one[each] for each in ("class_agreement", "frechet_audio_distance", "frechet_mel_distance")
+    )
     return Report(
         title=f"clipsonic: the tables of CLIPSonic, preset {preset}",
-        about=f"clipsonic {version}; data {steps.data.name}, {one['reference_clips']} held-out recordings; "
+        about=f"clipsonic {version}; data {steps.data.name}, {ear['reference_clips']} held-out recordings; "
         f"guidance w = {steps.preset.guidance_scale:g}. Numbers of other data or encoders are not comparable.",
-        table_note=f"Fréchet distances are over {one['embedding']}.",
+        table_note=f"FAD is over {ear['embedding']}, the FID of mels over {eye['embedding']}.",
         rows=[_row(steps, name, page) for name, page in pages.items()],
-        notes=sorted({note for page in pages.values() for note in page["notes"]}),
+        notes=_notes(pages | swept),
         directions=directions(pages, fads, claps, gap),
         guidance=guidance_chart(fads, claps) if guidance else None,
         swept_clips=steps.preset.swept_clips,
@@ -80,14 +81,11 @@ def collect(steps: Steps, planned: Sequence[Planned], preset: str, version: str)
             "picture": data_uri("image/png", (steps.folder("gap") / "gap.png").read_bytes()),
         },
         window_seconds=steps.preset.window_seconds,
-        players=_players(steps, list(pages)),
+        players=players(steps, pages),
         agreement_note=f"What {heard['encoder']} hears in each clip, among {len(heard['labels'])} labels; "
-        f"a silent clip is wrong. {scorer}.",
+        "a silent clip is wrong. How often it is right about real held-out recordings is the row held-out.",
         confusions=[
-            (
-                name,
-                confusion_chart(np.array(found["confusion"]), found["labels"], [*found["labels"], "silence"]),
-            )
+            _confusion(name, found)
             for name, page in pages.items()
             if (found := page["class_agreement"]) is not None
         ],
@@ -96,57 +94,64 @@ def collect(steps: Steps, planned: Sequence[Planned], preset: str, version: str)
             {
                 name: [each["distance"] for each in page["nearest"]["clips"]]
                 for name, page in pages.items()
-                if name != "real"
+                if name != "training"
             }
         ),
-        pairs=[pair for name in pages if name not in CONTROLS for pair in _pairs(steps, name, pages[name])],
+        pairs=[pair for name in pages if name not in ROWS for pair in pairs(steps, name, pages[name])],
         times=[(step.name, steps.work.times().get(step.name, {}).get("seconds", 0.0)) for step in planned],
-        settings=(steps.work.folder / "settings.json").read_text(),
+        settings=json.dumps(_settings(steps), indent=1, ensure_ascii=False),
     )
-
-
-def directions(
-    pages: dict[str, dict[str, Any]],
-    fads: dict[str, list[tuple[float, Figure]]],
-    claps: dict[str, list[tuple[float, Figure]]],
-    gap: dict[str, Any],
-) -> list[Direction]:
-    """The claims of the paper that a right implementation should show."""
-    fad = {name: _figure(page["frechet_audio_distance"]) for name, page in pages.items()}
-    clap = {name: _figure(page["clap_score"]) for name, page in pages.items()}
-    cosine = {row["bridge"]: _figure(row["cosine"]) for row in gap["bridges"]}
-    windows = {
-        f"{name}, {kind}": _figure(found)
-        for name, page in pages.items()
-        for kind, found in (("whole", page["clap_score"]), ("best window", page["windows"]["max"]))
-    }
-    found = [
-        less("a prior brings the Fréchet distance down: PD < ZS", fad, "PD", "ZS"),
-        less("one trained on the set brings it down further: SD < PD", fad, "SD", "PD"),
-        less("pictures do better than words: IQ < ZS", fad, "IQ", "ZS"),
-        less("supervision does better than none: CLIP-TTA < ZS", fad, "CLIP-TTA", "ZS"),
-        less("supervision does better than none: CLAP-TTA < ZS", fad, "CLAP-TTA", "ZS"),
-        less("the vocoder is not what limits: reconstruction < IQ", fad, "reconstruction", "IQ"),
-        less("bridged words come nearer to pictures: cosine ZS < PD < SD", cosine, "zs", "pd", "sd"),
-    ]
-    for name, along in fads.items():
-        found.append(rises(f"the Fréchet distance of {name} rises with w", along))
-        found.append(rises(f"the CLAP score of {name} rises with w", claps[name]))
-    for name in ("IQ", "ZS"):
-        claim = f"the best part of a clip scores higher than the whole ({name})"
-        found.append(less(claim, windows, f"{name}, whole", f"{name}, best window"))
-    found.append(less("the measures tell noise from ZS: Fréchet distance", fad, "ZS", "noise"))
-    found.append(less("the measures tell shuffled answers from ZS: CLAP score", clap, "shuffled", "ZS"))
-    return found
 
 
 def _names(steps: Steps) -> list[str]:
     own = [system.name for system in systems(steps)]
-    return [*own, *steps.brought.answers, *CONTROLS]
+    return [*own, *steps.brought.answers, *ROWS]
 
 
-def _figure(page: dict[str, Any]) -> Figure:
-    return Figure(page["value"], page["low"], page["high"])
+def _curves(guidance: dict[str, list[tuple[float, dict[str, Any]]]], measure: str) -> Curves:
+    return {
+        name: [(w, figure) for w, page in along if (figure := Figure.of(page[measure])) is not None]
+        for name, along in guidance.items()
+    }
+
+
+def _notes(pages: dict[str, dict[str, Any]]) -> list[str]:
+    """Each note once, with the names of those it is about."""
+    about: dict[str, list[str]] = {}
+    for name, page in pages.items():
+        for note in page["notes"]:
+            about.setdefault(note, []).append(name)
+    return [
+        f"{'all' if len(names) == len(pages) else ', '.join(names)}: {note}"
+        for note, names in sorted(about.items())
+    ]
+
+
+def _settings(steps: Steps) -> dict[str, Any]:
+    """What it takes to make all of it again: settings, versions, checksums."""
+    trained = {name: steps.folder(name) / "model" for name in TRAINED}
+    weights = {
+        name: path
+        for name, model in trained.items()
+        for path in (model / "unet" / WEIGHTS, model / WEIGHTS)
+        if path.is_file()
+    }
+    return {
+        **json.loads((steps.work.folder / "settings.json").read_bytes()),
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in LIBRARIES},
+        "device": steps.device,
+        "shards": read_info(steps.data).shards,
+        "trained_sha256": {name: fingerprint(path) for name, path in weights.items()},
+    }
+
+
+def _confusion(name: str, found: dict[str, Any]) -> Confusion:
+    counts, labels = np.array(found["confusion"]), found["labels"]
+    heard = [*labels, "silence"]
+    if len(labels) <= CHART_LABELS:
+        return Confusion(name, confusion_chart(counts, labels, heard), [])
+    return Confusion(name, None, largest_confusions(counts, labels, heard))
 
 
 def _row(steps: Steps, name: str, page: dict[str, Any]) -> Row:
@@ -155,11 +160,12 @@ def _row(steps: Steps, name: str, page: dict[str, Any]) -> Row:
     scores = {
         "clips": page["frechet_audio_distance"]["clips"],
         "frechet": page["frechet_audio_distance"],
+        "infinity": None if name in SAME_BOTH_SIDES else page["frechet_audio_distance"]["infinity"],
         "score": page["clap_score"],
         "fid": page["frechet_mel_distance"],
         "agreement": agreement and agreement["accuracy"],
         "nearest": nearest and nearest["mean"],
-        "windows": [page["windows"][kind] for kind in ("max", "mean", "min")] if "windows" in page else None,
+        "windows": page["windows"] and [page["windows"][kind] for kind in ("max", "mean", "min")],
     }
     if name in known:
         system = known[name]
@@ -167,41 +173,5 @@ def _row(steps: Steps, name: str, page: dict[str, Any]) -> Row:
         bridge = f", over {system.bridge}" if system.bridge != "zs" else ""
         paper = "VGGSound {}, MUSIC {}".format(*system.paper) if system.paper else ""
         return Row(name, system.trained_on, asked + bridge, paper, False, scores)
-    trained, asked, control = CONTROLS.get(name, ("another system", "its own way", False))
+    trained, asked, control = ROWS.get(name, ("another system", "its own way", False))
     return Row(name, trained, asked, "", control, scores)
-
-
-def _players(steps: Steps, names: list[str]) -> Players:
-    """The first clip of each label, of every system and of the held-out recordings."""
-    asked = steps.questions(steps.preset.clips)
-    recordings = steps.held_out()
-    by_key = {entry.key: number for number, (_, entry) in enumerate(recordings.clips)}
-    rows: dict[str, list[Clip | None]] = {}
-    first = {question.label: question for question in reversed(asked)}
-    for label, question in sorted(first.items()):
-        wave = recordings.wave(by_key[question.clip])[:65_536].astype(np.float32) / 32768
-        rows[label] = [clip(f"{label}, real", wave)]
-    for name in names:
-        files = find_audio(_answers(steps, name))
-        of_label = {file.label: file for file in reversed(files)}
-        for label, row in rows.items():
-            file = of_label.get(label)
-            row.append(clip(f"{label}, {name}", read_clip(file.path).numpy()) if file else None)
-    return Players(["real", *names], list(rows.items()))
-
-
-def _pairs(steps: Steps, name: str, page: dict[str, Any]) -> list[Pair]:
-    """The generated clips nearest to the training set, and what they are near to."""
-    training = ClipDataset(steps.data, {"train"})
-    by_key = {entry.key: number for number, (_, entry) in enumerate(training.clips)}
-    pairs = []
-    for found in sorted(page["nearest"]["clips"], key=lambda each: each["distance"])[:PAIRS]:
-        made = read_clip(_answers(steps, name) / found["file"]).numpy()
-        start = round(found["at"] * 16_000)
-        wave = training.wave(by_key[found["nearest"]])[start : start + len(made)].astype(np.float32) / 32768
-        pairs.append(Pair(name, found["distance"], clip(found["file"], made), clip(found["nearest"], wave)))
-    return pairs
-
-
-def _answers(steps: Steps, name: str) -> Any:
-    return steps.brought.answers.get(name) or steps.folder(f"answers/{name}")

@@ -5,14 +5,15 @@ from pathlib import Path
 import torch
 
 from clipsonic import __version__
-from clipsonic.errors import UserError
 from clipsonic.interfaces.progress import console
 from clipsonic.interfaces.report.page import write_report
+from clipsonic.interfaces.reproduce.brought import Brought, brought_systems
+from clipsonic.interfaces.reproduce.check import check, identity
 from clipsonic.interfaces.reproduce.costs import matrix_peak
 from clipsonic.interfaces.reproduce.plan import Planned, plan
 from clipsonic.interfaces.reproduce.presets import REPRODUCTIONS
 from clipsonic.interfaces.reproduce.results import collect
-from clipsonic.interfaces.reproduce.steps import Brought, Steps
+from clipsonic.interfaces.reproduce.steps import Steps
 from clipsonic.interfaces.reproduce.work import Work
 from clipsonic.interfaces.settings import choose
 
@@ -29,48 +30,28 @@ def run(
     others: list[str],
     out: Path,
     dry_run: bool,
+    device: str = "cpu",
 ) -> None:
     """Takes every step that is not done, in order; the same command goes on where it was stopped."""
     chosen = choose(REPRODUCTIONS, preset, changes)
     prepared = data[0] if len(data) == 1 and (data[0] / "dataset.json").exists() else None
-    brought = Brought(
-        prepared, [] if prepared else data, captions, model, vocoder, dict(map(_system, others))
-    )
-    steps = Steps(chosen, brought, Work(out))
+    brought = Brought(prepared, [] if prepared else data, captions, model, vocoder, brought_systems(others))
+    steps = Steps(chosen, brought, Work(out), device)
     planned = plan(steps)
     if dry_run:
         half = chosen.spectrogram.training.precision == "bf16"
         _print_plan(planned, torch.bfloat16 if half else torch.float32)
         return
-    if not data:
-        raise UserError("name a prepared data set, or videos to prepare one from, with --data")
-    steps.work.claim(
-        {
-            "preset": chosen.model_dump(mode="json"),
-            "data": [str(each.resolve()) for each in data],
-            "captions": str(captions.resolve()) if captions else None,
-            "model": model,
-            "vocoder": vocoder,
-        }
-    )
+    check(steps)
+    steps.work.claim(identity(steps))
     for number, step in enumerate(planned, 1):
-        if not steps.work.done(step.name):
+        if not steps.work.done(step.name) or steps.stale(step.name):
             console.print(f"step {number} of {len(planned)}, {step.name}: {step.what}", markup=False)
             with steps.work.timed(step.name):
                 step.take()
     report = out / "report.html"
     write_report(collect(steps, planned, preset, __version__), report)
     console.print(str(report), markup=False, soft_wrap=True)
-
-
-def _system(word: str) -> tuple[str, Path]:
-    """`NAME=FOLDER` => both."""
-    name, equals, folder = word.partition("=")
-    if not equals or not name or "/" in name or not Path(folder).is_dir():
-        raise UserError(
-            f"--system {word}: write it as NAME=FOLDER, a folder of sound files with an index.csv"
-        )
-    return name, Path(folder).resolve()
 
 
 def _print_plan(planned: list[Planned], dtype: torch.dtype) -> None:

@@ -1,6 +1,6 @@
 """The steps themselves: each fills the folder of its name, and goes on where it was stopped."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ from clipsonic.evaluation.embeddings import load_sound_embedding
 from clipsonic.evaluation.mel_fid import MelImageEmbedding
 from clipsonic.evaluation.questions import Asking, Question, answer, questions, write_sound
 from clipsonic.evaluation.systems import System
-from clipsonic.files import whole_folder
+from clipsonic.files import whole_file, whole_folder
 from clipsonic.interfaces.evaluate import run_gap
 from clipsonic.interfaces.prepare import choose_encoder
 from clipsonic.interfaces.prepare import run as run_prepare
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.reproduce import controls
-from clipsonic.interfaces.reproduce.measures import measure_answers
+from clipsonic.interfaces.reproduce.brought import Brought
+from clipsonic.interfaces.reproduce.measures import changed, measure_answers
 from clipsonic.interfaces.reproduce.presets import Reproduction
 from clipsonic.interfaces.reproduce.work import Work
 from clipsonic.interfaces.train import run_training
@@ -30,24 +31,15 @@ from clipsonic.vocoder.load import load_vocoder
 
 
 @dataclass(frozen=True)
-class Brought:
-    """What the user brings."""
-
-    data: Path | None = None  # a prepared data set
-    videos: list[Path] = field(default_factory=list)  # or what to prepare one from
-    captions: Path | None = None  # pictures to train PD on
-    model: str | None = None
-    vocoder: str | None = None
-    answers: dict[str, Path] = field(default_factory=dict)  # other systems' sounds, by name
-
-
-@dataclass(frozen=True)
 class Steps:
     """All of them, for one reproduction."""
 
     preset: Reproduction
     brought: Brought
     work: Work
+    device: str = (
+        "cpu"  # of the systems; what judges them, and the vocoder of the ceiling, stay on the processor
+    )
 
     @property
     def model(self) -> str | None:
@@ -124,9 +116,8 @@ class Steps:
         parts: dict[str, Any] = {"vocoder": self.vocoder()}
         if system.bridge != "zs":
             parts[system.bridge] = load_bridge(self.bridge_source(system.bridge))
-        return CLIPSonicPipeline.from_pretrained(
-            source or self.folder(folders[system.trained_on]) / "model", **parts
-        )
+        model = source or self.folder(folders[system.trained_on]) / "model"
+        return CLIPSonicPipeline.from_pretrained(model, **parts).to(self.device)
 
     def vocoder(self) -> Vocoder:
         """The one brought, that of the model, or the one trained here."""
@@ -158,10 +149,20 @@ class Steps:
         self._answer(pipeline, system, self.preset.guidance_scale, asked, name)
 
     def sweep(self, name: str, system: System) -> None:
-        """Its answers at each guidance scale of Fig. 3."""
+        """Its answers at each guidance scale of Fig. 3; those at Table 1's are taken from there."""
         pipeline, asked = self.pipeline(system), self.questions(self.preset.swept_clips)
         for w in self.preset.swept:
-            self._answer(pipeline, system, w, asked, f"{name}/w={w:g}")
+            here = f"{name}/w={w:g}"
+            if w == self.preset.guidance_scale:
+                self._copy(f"answers/{system.name}", here)
+            self._answer(pipeline, system, w, asked, here)
+
+    def _copy(self, name: str, here: str) -> None:
+        self.folder(here).mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.folder(name).glob("*.flac"))[: self.preset.swept_clips]:
+            if not (target := self.folder(here) / path.name).exists():
+                with whole_file(target) as file:
+                    file.write(path.read_bytes())
 
     def _answer(
         self, pipeline: CLIPSonicPipeline, system: System, w: float, asked: list[Question], name: str
@@ -186,8 +187,12 @@ class Steps:
         """The ceiling."""
         controls.reconstruction(self.folder(name), self._asked, self.held_out(), self.vocoder())
 
-    def real(self, name: str) -> None:
-        """Training recordings."""
+    def held_out_recordings(self, name: str) -> None:
+        """The yardstick."""
+        controls.real(self.folder(name), self._asked, self.held_out())
+
+    def training_recordings(self, name: str) -> None:
+        """What the models learnt from."""
         controls.real(self.folder(name), self._asked, ClipDataset(self.data, {"train"}))
 
     def noise(self, name: str) -> None:
@@ -220,6 +225,12 @@ class Steps:
             ClipDataset(self.data, {"train"}),
         )
 
+    def stale(self, name: str) -> bool:
+        """Whether these are scores of a brought system whose files are others by now."""
+        start, _, system = name.rpartition("/")
+        brought = self.brought.answers.get(system) if start == "scores/answers" else None
+        return brought is not None and changed(self.folder(f"{name}.json"), brought)
+
     def score_sweep(self, name: str) -> None:
         """Fréchet distance, CLAP score and class agreement for Fig. 3."""
         ear = load_sound_embedding(self.preset.embedding)
@@ -227,6 +238,8 @@ class Steps:
         for w in self.preset.swept:
             folder = self.folder(name.removeprefix("scores/")) / f"w={w:g}"
             out, labels = self.folder(name) / f"w={w:g}.json", sorted(self.held_out().info.labels)
+            if out.exists():
+                continue
             measure_answers(folder, self.folder("reference"), out, ear, scorer, labels)
 
     def gap(self, name: str) -> None:

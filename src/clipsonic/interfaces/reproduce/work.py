@@ -27,6 +27,8 @@ class Work:
             UserError: it was taken for others, or cannot be written.
         """
         path = self.folder / "settings.json"
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(f"{self.folder} is a file; name another folder")
         if path.exists():
             if (before := json.loads(path.read_bytes())) != page:
                 different = sorted(
