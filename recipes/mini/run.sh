@@ -19,8 +19,9 @@ clipsonic train bridge linear --data "$work/data" --out "$work/linear"
 clipsonic models add-bridge "$work/run/model" linear "$work/linear" --default
 python "$here/judge.py" --data "$work/data" --model "$work/run/model" --pictures "$work/pictures.jsonl"
 
-# Ship it: the model, with the encoder as its recipe stored it (half precision, the same id).
+# Ship it: the model, with encoder and vocoder as their recipes stored them (half precision).
 shipped="$here/../../src/clipsonic/weights/mini"
 mkdir -p "$shipped" && cp -r "$work/run/model/." "$shipped/"
 cp "$work/encoder/config.json" "$work/encoder/diffusion_pytorch_model.safetensors" "$shipped/encoder/"
+cp "$work/vocoder/model/"*.{json,safetensors} "$shipped/vocoder/"
 mkdir -p "$shipped-audio" && cp "$work/audio_encoder/model/"*.{json,safetensors} "$shipped-audio/"

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from clipsonic.audio import log_mel
 from clipsonic.settings.vocoder import BigVGANSettings, FourierVocoderSettings, VocoderSettings
 from clipsonic.training.loop import train
-from clipsonic.training.vocoder import VocoderRecipe, with_weight_norm, without_weight_norm
+from clipsonic.training.vocoder import VocoderRecipe, WaveBatch, with_weight_norm, without_weight_norm
 from clipsonic.vocoder.bigvgan import BigVGAN
 from clipsonic.vocoder.fourier import FourierVocoder
+from clipsonic.vocoder.load import load_vocoder
 
 BIGVGAN = BigVGANSettings(
     channels=16,
@@ -110,3 +111,29 @@ def test_weight_norm_folds_away() -> None:
     with_weight_norm(vocoder)
     mel = torch.randn(1, 64, 4)
     torch.testing.assert_close(without_weight_norm(vocoder).eval()(mel), vocoder(mel), atol=1e-5, rtol=0)
+
+
+def test_weights_are_stored_in_half_precision_if_wanted(sounds, tmp_path) -> None:
+    chosen = settings(FOURIER, steps=1).model_copy(update={"weights": "float16"})
+    recipe = VocoderRecipe(chosen, [sounds])
+    list(train(recipe, tmp_path / "run"))
+    stored = load_file(tmp_path / "run/model/diffusion_pytorch_model.safetensors")
+    assert {weight.dtype for weight in stored.values()} == {torch.float16}
+    assert next(recipe.vocoder.parameters()).dtype == torch.float32  # what goes on is not rounded
+    assert load_vocoder(str(tmp_path / "run/model")).dtype == torch.float32
+
+
+def test_discriminators_hear_every_crop_at_one_level(sounds) -> None:
+    """However loud the recording is; without a level, as loud as it is."""
+    heard: list[torch.Tensor] = []
+    for level in (0.3, 0.0):
+        chosen = settings(FOURIER).model_copy(update={"judged_level": level})
+        recipe = VocoderRecipe(chosen, [sounds])
+        recipe.critic.register_forward_pre_hook(lambda _, waves: heard.append(waves[0]))
+        for gain in (1.0, 0.1):
+            wave = gain * torch.from_numpy(recipe.waves[0, 0])[None]
+            recipe.critic_losses(recipe.critic, recipe.vocoder, WaveBatch(0, wave))
+    levels = [float(wave.square().mean().sqrt()) for wave in heard]
+    assert levels[0] == pytest.approx(0.3, rel=1e-4)
+    assert levels[2] == pytest.approx(0.3, rel=1e-4)
+    assert levels[4] == pytest.approx(10 * levels[6], rel=1e-3)

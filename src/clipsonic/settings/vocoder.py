@@ -91,6 +91,7 @@ class VocoderSettings(Frozen):
     mel_weight: float = Field(45.0, ge=0)
     stft_weight: float = Field(0.0, ge=0)  # of the multi-resolution STFT distance, which BigVGAN does without
     adversarial_after: int = Field(0, ge=0)  # steps before the discriminators join
+    weights: Literal["float32", "float16"] = "float32"  # how the finished vocoder is stored
     training: TrainingSettings = TrainingSettings(
         learning_rate=1e-4,
         lr_decay=0.9999996,
@@ -114,8 +115,9 @@ VOCODER_PRESETS: dict[str, VocoderSettings] = {
         judged_level=0.3,
         stft_weight=2.5,
         adversarial_after=5000,
+        weights="float16",
         training=TrainingSettings(
-            steps=7500,
+            steps=6000,
             batch_size=8,
             learning_rate=5e-4,
             lr_decay=0.9999,

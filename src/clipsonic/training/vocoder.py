@@ -1,5 +1,6 @@
 """What is trained on sound alone: the vocoder, against discriminators that tell its waves from real ones."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -160,6 +161,8 @@ class VocoderRecipe(AdversarialRecipe):
         vocoder = self.vocoder
         if isinstance(vocoder, BigVGAN):
             vocoder = without_weight_norm(vocoder)
+        if self.settings.weights == "float16":
+            vocoder = copy.deepcopy(vocoder).half()
         with whole_folder(folder) as aside:
             vocoder.save_pretrained(aside, safe_serialization=True)
 
