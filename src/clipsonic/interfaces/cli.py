@@ -169,7 +169,7 @@ def reproduce(
     ] = "cpu",
     debug: Debug = False,
 ) -> None:
-    """Train what is missing, measure every table and figure of the paper, and write one HTML report."""
+    """Train what is missing, measure Tables 1, 2 and 5 and Fig. 3 of the paper, and write one HTML report."""
     from clipsonic.interfaces.reproduce.run import run
 
     run(preset, change or [], data or [], captions, model, vocoder, system or [], out, dry_run, device)
