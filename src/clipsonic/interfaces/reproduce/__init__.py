@@ -1,1 +1,1 @@
-"""`clipsonic reproduce`: every table and figure of the paper, step by step."""
+"""`clipsonic reproduce`: the paper's tables and figures, step by step."""
