@@ -146,6 +146,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         bridge: str | None = None,
         negative_prompt: str | None = None,
         guidance_scale: float = 1.5,
+        guidance_interval: tuple[float, float] = (0.0, 1.0),
         num_inference_steps: int | None = None,
         audio_length_in_s: float = CLIP_SECONDS,
         num_waveforms_per_prompt: int = 1,
@@ -159,6 +160,8 @@ class CLIPSonicPipeline(DiffusionPipeline):
             bridge: from text to image embedding, one of those in `bridges`; the model's own choice unless told.
             negative_prompt: what it should not sound like; guidance then leads away from it.
             guidance_scale: w of (1 - w) unconditional + w conditional; 1 is none.
+            guidance_interval: share of the noise process that is guided, of 0 (clean) to 1 (noise); steps outside
+                of it cost half.
             num_inference_steps: steps of the scheduler; the model's own number unless told.
             audio_length_in_s: seconds of sound, cut to the sample.
             generator: one for all clips in turn, or one a clip, which then does not depend on its batch.
@@ -196,7 +199,9 @@ class CLIPSonicPipeline(DiffusionPipeline):
 
         multiple = frame_multiple(self.unet)
         frames = multiple * math.ceil(audio_length_in_s * FRAMES_PER_SECOND / multiple)
-        denoise = denoiser(self.unet, self.scheduler.config.num_train_timesteps)
+        trained = self.scheduler.config.num_train_timesteps
+        denoise = denoiser(self.unet, trained)
+        interval = (guidance_interval[0] * trained, guidance_interval[1] * trained)
         samples = round(audio_length_in_s * SAMPLE_RATE)
         audios, mels = [], []
         for first in range(0, len(embedding), BATCH):
@@ -208,6 +213,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
                     embedding[part],
                     guidance_scale,
                     None if away_from is None else away_from.expand_as(embedding[part]),
+                    interval,
                 ),
                 self.scheduler,
                 (1, N_MELS, frames),

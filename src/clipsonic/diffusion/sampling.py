@@ -1,6 +1,7 @@
 """Noise => data: guidance, the solvers one can choose, and the loop over steps."""
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ Denoiser = Callable[[Tensor, Tensor], Prediction]  # (noisy data, times) => what
 Conditional = Callable[
     [Tensor, Tensor, Tensor], Prediction
 ]  # the same under embeddings; zeros are no condition
+
+ALWAYS = (0.0, math.inf)  # the interval of times that holds all
 
 SOLVERS = {  # name: (scheduler, settings that differ from its defaults)
     "ddpm": (DDPMScheduler, {}),  # ancestral steps, the paper's
@@ -61,6 +64,7 @@ def guided(
     embedding: Float[Tensor, "b d"],
     w: float,
     away_from: Float[Tensor, "b d"] | None = None,
+    interval: tuple[float, float] = ALWAYS,
 ) -> Denoiser:
     """Classifier-free guidance (Ho and Salimans 2022): (1 - w) unconditional + w conditional, w = 1 for none.
 
@@ -68,12 +72,15 @@ def guided(
 
     Args:
         away_from: embeddings to take the place of no condition: what the data should not be.
+        interval: times between which to guide (Kynkäänniemi et al. 2024); outside of them one pass is enough.
     """
     if w == 1:
         return lambda x, t: denoise(x, t, embedding)
     both_embeddings = torch.cat([embedding, torch.zeros_like(embedding) if away_from is None else away_from])
 
     def combined(x: Tensor, t: Tensor) -> Prediction:
+        if not interval[0] <= float(t[0]) <= interval[1]:
+            return denoise(x, t, embedding)
         both = denoise(torch.cat([x, x]), torch.cat([t, t]), both_embeddings)
         conditional, unconditional = both.output.chunk(2)
         variance = both.variance.chunk(2)[0] if both.variance is not None else None

@@ -58,8 +58,8 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
             timesteps=1000,
             prediction="v_prediction",
             learned_variance=False,
-            sampler="dpm++",
-            sampling_steps=30,
+            sampler="unipc",
+            sampling_steps=12,
         ),
         training=TrainingSettings(
             steps=1500,
