@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PROMPT ?= a photo of a dog
 
-.PHONY: generate test check clean
+.PHONY: generate test check bench clean
 
 generate: .venv/ready
 	@$(BIN)/clipsonic generate "$$PROMPT"
@@ -17,6 +17,12 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Ours and the peers', in turn; the peers' packages go to .bench, beside nothing else.
+bench: .venv/ready
+	@test -d .bench/bigvgan || $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target .bench \
+		bigvgan==2.4.1 librosa || echo "the peers could not be fetched: their rows will say so"
+	$(BIN)/python -m benchmarks.speed --peers .bench
+
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "clipsonic needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ..."; exit 2; }
@@ -25,4 +31,4 @@ check: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

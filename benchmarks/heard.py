@@ -61,7 +61,9 @@ def main() -> None:
     for number in range(len(held_out)):
         wave = held_out.wave(number).astype(np.float32) / 32768
         reference.append(ear.windows(torch.from_numpy(wave[:CROP_SAMPLES]), SAMPLE_RATE))
-    print("| solver | steps | precision | guided | FAD | class agreement | s a clip |\n|---|---|---|---|---|---|---|")
+    print(
+        "| solver | steps | precision | guided | FAD | class agreement | s a clip |\n|---|---|---|---|---|---|---|"
+    )
     for name, steps, precision, interval in [*WAYS, *(PEER if asked.peer else [])]:
         pipeline = CLIPSonicPipeline.from_pretrained(asked.model, dtype=precision)
         pipeline.set_progress_bar_config(disable=True)

@@ -56,7 +56,9 @@ def main() -> None:
     print(f"distance between seeds of a prompt: {apart:.4f} of the model's range of 2", flush=True)
     schedulers = {name: solver(name, pipeline.scheduler) for name in ("ddim", "unipc")}
     base = solver("dpm++", pipeline.scheduler)
-    schedulers |= {f"dpm++ {name}": type(base).from_config(base.config, **grid) for name, grid in GRIDS.items()}
+    schedulers |= {
+        f"dpm++ {name}": type(base).from_config(base.config, **grid) for name, grid in GRIDS.items()
+    }
     print("| solver | " + " | ".join(f"{steps} steps" for steps in asked.steps) + " |")
     print("|---" * (len(asked.steps) + 1) + "|")
     for name, scheduler in schedulers.items():

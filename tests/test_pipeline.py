@@ -77,6 +77,8 @@ def test_half_weights(tiny_pipeline, tmp_path) -> None:
         ({"prompt": "dog", "image": Image.new("RGB", (8, 8))}, "one of the three"),
         ({"prompt": "dog", "guidance_scale": -1.0}, "guidance scale"),
         ({"prompt": "dog", "guidance_scale": float("nan")}, "guidance scale"),
+        ({"prompt": "dog", "guidance_interval": (0.8, 0.3)}, "guidance from 0.8 to 0.3"),
+        ({"prompt": "dog", "guidance_interval": (0.0, 2.0)}, "guidance from 0.0 to 2.0"),
         ({"prompt": "dog", "num_inference_steps": 0}, "number of steps"),
         ({"prompt": "dog", "num_inference_steps": 1001}, "number of steps"),
         ({"prompt": "dog", "audio_length_in_s": 0.0}, "length in seconds"),

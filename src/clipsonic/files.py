@@ -40,3 +40,8 @@ def write_json(path: Path, value: Any) -> None:
     """A value => a JSON file that is whole or absent."""
     with whole_file(path) as file:
         file.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept on this machine: `clipsonic` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "clipsonic"

@@ -127,6 +127,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
                     f"gives {encoder.embedding_dim}"
                 )
         self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder, **bridges)
+        self.compiled: torch.nn.Module | None = None  # asked instead of the U-Net it was made of
         self.check_bridge(bridge)
         self.register_to_config(
             bridge=bridge,
@@ -173,7 +174,13 @@ class CLIPSonicPipeline(DiffusionPipeline):
         if sum(query is not None for query in (prompt, image, embedding)) != 1:
             raise UserError("ask with a text, a picture or an embedding, one of the three")
         self.check_inputs(
-            prompt, image, guidance_scale, num_inference_steps, audio_length_in_s, num_waveforms_per_prompt
+            prompt,
+            image,
+            guidance_scale,
+            num_inference_steps,
+            audio_length_in_s,
+            num_waveforms_per_prompt,
+            guidance_interval,
         )
         if negative_prompt is not None and guidance_scale <= 1:
             raise UserError(
@@ -200,7 +207,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         multiple = frame_multiple(self.unet)
         frames = multiple * math.ceil(audio_length_in_s * FRAMES_PER_SECOND / multiple)
         trained = self.scheduler.config.num_train_timesteps
-        denoise = denoiser(self.unet, trained)
+        denoise = denoiser(self.unet if self.compiled is None else self.compiled, trained)
         interval = (guidance_interval[0] * trained, guidance_interval[1] * trained)
         samples = round(audio_length_in_s * SAMPLE_RATE)
         audios, mels = [], []
@@ -235,6 +242,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         num_inference_steps: int | None,
         audio_length_in_s: float,
         num_waveforms_per_prompt: int,
+        guidance_interval: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         """What a call checks before any work.
 
@@ -248,6 +256,10 @@ class CLIPSonicPipeline(DiffusionPipeline):
                 raise UserError("the prompt is empty; say what the sound is of")
             if len(text) > MAX_PROMPT:
                 raise UserError(f"the prompt has {len(text)} characters; {MAX_PROMPT} are the most")
+        if not 0 <= guidance_interval[0] <= guidance_interval[1] <= 1:
+            raise UserError(
+                f"guidance from {guidance_interval[0]} to {guidance_interval[1]}: give two of 0 to 1"
+            )
         steps = self.config.sampling_steps if num_inference_steps is None else num_inference_steps
         most = self.scheduler.config.num_train_timesteps
         for name, value, low, high in (

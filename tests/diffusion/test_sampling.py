@@ -126,7 +126,24 @@ def test_guidance_of_one_is_the_conditional_model(unet) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["ddpm", "dpm++"])
+def test_outside_of_its_interval_guidance_takes_one_pass(unet) -> None:
+    passes: list[int] = []
+
+    def denoise(x, t, e):
+        passes.append(len(x))
+        return denoiser(unet, 1000)(x, t, e)
+
+    x, e = torch.randn(2, 1, 64, 16), embeddings(2)
+    within = guided(denoise, e, 3.0, interval=(300.0, 800.0))
+    for time, guides in ((299, False), (300, True), (800, True), (801, False)):
+        t = torch.full((2,), time)
+        output = within(x, t).output
+        assert passes.pop() == (4 if guides else 2)
+        assert torch.equal(output, guided(denoiser(unet, 1000), e, 3.0 if guides else 1.0)(x, t).output)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["ddpm", "dpm++", "unipc"])
 def test_a_seed_gives_the_same_clip_in_any_batch(unet, name) -> None:
     scheduler = solver(name, noise_process(SPECTROGRAM_PRESETS["mini"].diffusion))
     e = embeddings(8)

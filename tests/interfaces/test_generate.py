@@ -54,6 +54,25 @@ def test_a_seed_gives_the_same_file(clipsonic_command, tiny_model, tmp_path) -> 
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
+def test_other_engines_give_nearly_the_same_sound(
+    clipsonic_command, tiny_model, tmp_path, monkeypatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    words = ("generate", "a dog", "--model", tiny_model, "--seed", "7", "--steps", "4", "--seconds", "1")
+    ways = {"plain": (), "half": ("--precision", "bfloat16"), "compiled": ("--backend", "openvino")}
+    waves, pages = {}, {}
+    for name, way in ways.items():
+        code, said = clipsonic_command(*words, *way, "-o", tmp_path / f"{name}.wav")
+        assert code == 0, said
+        waves[name] = soundfile.read(tmp_path / f"{name}.wav")[0]
+        pages[name] = json.loads((tmp_path / f"{name}.json").read_text())
+    assert (pages["half"]["precision"], pages["compiled"]["backend"]) == ("bfloat16", "openvino")
+    loud = np.abs(waves["plain"]).max()
+    assert np.abs(waves["compiled"] - waves["plain"]).max() < 0.01 * loud
+    assert 0 < np.abs(waves["half"] - waves["plain"]).mean() < 0.2 * loud
+
+
 def test_several_of_a_picture(clipsonic_command, tiny_model, tmp_path) -> None:
     Image.new("RGB", (50, 40), "green").save(tmp_path / "green.png")
     out = tmp_path / "out"
@@ -135,6 +154,9 @@ def bad(tmp_path: Path) -> Path:
         (["dog", "--scheduler", "magic"], "no scheduler 'magic'; choose one of ddpm, ddim"),
         (["dog", "--model", "/no/such/folder"], "no model folder /no/such/folder"),
         (["dog", "--device", "abacus"], "no device 'abacus'"),
+        (["dog", "--precision", "int1"], "--precision is int1; choose one of float32, bfloat16"),
+        (["dog", "--backend", "abacus"], "--backend is abacus; choose one of torch, openvino"),
+        (["dog", "--guidance-interval", "0.5", "0.1"], "guidance from 0.5 to 0.1"),
     ],
 )
 def test_wrong_input_gets_one_line_and_leaves_nothing(

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-import ftfy
 import torch
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
@@ -135,4 +134,6 @@ def tidied(text: str) -> str:
 
     transformers leaves this out, so that "it’s" with a curly mark would be other tokens.
     """
+    import ftfy
+
     return html.unescape(html.unescape(ftfy.fix_text(text)))

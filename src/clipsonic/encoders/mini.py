@@ -144,10 +144,12 @@ def _text_folder() -> Path:
 @lru_cache(maxsize=2)
 def _text_backbone(device: torch.device) -> nn.Module:
     # Built and filled by hand: `from_pretrained` would draw a progress bar for something that takes a second.
-    network = BertModel(BertConfig.from_pretrained(_text_folder(), local_files_only=True))
+    with torch.device("meta"):  # without random numbers, which would take longer than the weights
+        network = BertModel(BertConfig.from_pretrained(_text_folder(), local_files_only=True))
     weights = load_file(_text_folder() / "model.safetensors")
-    weights.pop("embeddings.position_ids")  # 0, 1, 2, ...: no longer a part of the published model's state.
-    network.load_state_dict(weights, strict=True)
+    places = weights.pop("embeddings.position_ids")  # 0, 1, 2, ...: no longer a part of the model's state
+    network.embeddings.position_ids, network.embeddings.token_type_ids = places, torch.zeros_like(places)
+    network.load_state_dict(weights, strict=True, assign=True)
     frozen: nn.Module = network.eval().requires_grad_(False).to(device)
     return frozen
 

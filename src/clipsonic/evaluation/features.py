@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,11 +77,6 @@ def _hear(
             rows[number] = embedding.windows(wave, SAMPLE_RATE).float()
         on_file(before + number + 1)
     return rows, reasons
-
-
-def cache_folder() -> Path:
-    """Where features are kept on this machine: `clipsonic/features` of the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "clipsonic" / "features"
 
 
 def _key(files: Sequence[AudioFile], embedding: SoundEmbedding) -> str:

@@ -91,6 +91,13 @@ def generate(
     guidance_scale: Annotated[
         float, typer.Option(help="How strictly to follow the query; 1 is no guidance.")
     ] = 1.5,
+    guidance_interval: Annotated[
+        tuple[float, float],
+        typer.Option(
+            metavar="LOW HIGH",
+            help="Guide between these shares of the noise only, 0 (clean) to 1 (noise); steps outside cost half.",
+        ),
+    ] = (0.0, 1.0),
     steps: Annotated[
         int | None, typer.Option(help="Sampling steps; the model's own number unless told.")
     ] = None,
@@ -103,16 +110,28 @@ def generate(
     ] = None,
     number: Annotated[int, typer.Option("-n", help="How many sounds; they take the seeds from SEED on.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
+    precision: Annotated[
+        str, typer.Option(help="Of the U-Net: float32, or bfloat16, faster where the processor knows it.")
+    ] = "float32",
+    backend: Annotated[
+        str, typer.Option(help="Of the U-Net: torch, or openvino, compiled once and kept in the cache.")
+    ] = "torch",
     debug: Debug = False,
 ) -> None:
     """Make a sound for a text, a picture, or a mixture of them."""
-    from clipsonic.interfaces.generate import Query, run
-    from clipsonic.interfaces.settings import numbers
+    from clipsonic.interfaces.start import uncollected
+
+    with uncollected():
+        from clipsonic.interfaces.engine import Engine, Sampling
+        from clipsonic.interfaces.generate import Query, run
+        from clipsonic.interfaces.settings import numbers
 
     query = Query(
         prompts or [], image or [], numbers("--weights", weights), negative, to, interpolate, bridge
     )
-    run(query, model, output, guidance_scale, steps, scheduler, seconds, seed, number, device, vocoder)
+    sampling = Sampling(guidance_scale, guidance_interval, steps, seconds)
+    engine = Engine(model, vocoder, scheduler, device, precision, backend)
+    run(query, output, sampling, seed, number, engine)
 
 
 @app.command()

@@ -133,11 +133,12 @@ def _frechet(
     made: "Sequence[AudioFile]", real: "Sequence[AudioFile]", embedding: "SoundEmbedding", doing: str
 ) -> "tuple[Frechet, dict[str, str]]":
     from clipsonic.evaluation.audio_files import items_of
-    from clipsonic.evaluation.features import cache_folder, features_of
+    from clipsonic.evaluation.features import features_of
     from clipsonic.evaluation.frechet import measure_frechet
+    from clipsonic.files import cache_folder
 
     with _progress(f"{doing} the reference", len(real)) as on_clip:
-        there = features_of(real, embedding, cache_folder(), on_clip)
+        there = features_of(real, embedding, cache_folder() / "features", on_clip)
     with _progress(doing, len(made)) as on_clip:
         here = features_of(made, embedding, None, on_clip)
     for side in (here, there):

@@ -4,14 +4,16 @@ import json
 import re
 import secrets
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
+from clipsonic.interfaces.engine import Engine, Sampling
 from clipsonic.interfaces.pictures import save_mel
 from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.start import absent, uncollected
 
 if TYPE_CHECKING:
     from clipsonic.pipeline import CLIPSonicPipeline
@@ -59,21 +61,11 @@ class Query:
 
 
 def run(
-    query: Query,
-    model: str,
-    output: Path | None,
-    guidance_scale: float,
-    steps: int | None,
-    scheduler: str | None,
-    seconds: float,
-    seed: int | None,
-    number: int,
-    device: str,
-    vocoder: str | None = None,
+    query: Query, output: Path | None, sampling: Sampling, seed: int | None, number: int, engine: Engine
 ) -> None:
     """Generates and writes; what can be refused is refused before the model is loaded."""
     query.check()
-    if query.negative is not None and guidance_scale <= 1:
+    if query.negative is not None and sampling.guidance_scale <= 1:
         raise UserError("--negative needs a --guidance-scale above 1: guidance is what leads away from it")
     if seed is not None and not 0 <= seed < MAX_SEED:
         raise UserError(f"the seed is {seed}; it goes from 0 to {MAX_SEED - 1}")
@@ -87,21 +79,25 @@ def run(
             raise UserError(f"the spectrogram would be written over {image}; name another file with -o")
     first = secrets.randbelow(2**31) if seed is None else seed
 
-    import torch
+    with uncollected():
+        import torch
 
-    from clipsonic.diffusion.sampling import solver
-    from clipsonic.interfaces.sidecar import describe
-    from clipsonic.model_folder import resolve
-    from clipsonic.pipeline import BATCH
-
-    check_device(device)
-    pipeline, bridge = _load(model, query.bridge, vocoder)
-    pipeline = pipeline.to(device)
-    if scheduler is not None:
-        learned = pipeline.unet.config.out_channels > pipeline.unet.config.in_channels
-        pipeline.scheduler = solver(scheduler, pipeline.scheduler, learned)
-    pipeline.check_inputs(query.texts or None, None, guidance_scale, steps, seconds, number)
-    taken = pipeline.config.sampling_steps if steps is None else steps
+        engine.check()
+        # A fifth of all imports, for beta-distributed noise levels that no model here has.
+        with absent("scipy"):
+            from clipsonic.interfaces.sidecar import describe
+            from clipsonic.pipeline import BATCH
+        pipeline, bridge = engine.load(query.bridge)
+    pipeline.check_inputs(
+        query.texts or None,
+        None,
+        sampling.guidance_scale,
+        sampling.steps,
+        sampling.seconds,
+        number,
+        sampling.guidance_interval,
+    )
+    taken = pipeline.config.sampling_steps if sampling.steps is None else sampling.steps
     rows, seeds, shares = [], [], []
     generators = []
     for each in (first + clip for clip in range(number)):
@@ -117,40 +113,19 @@ def run(
             embedding=torch.stack(rows),
             bridge=bridge,
             negative_prompt=query.negative,
-            guidance_scale=guidance_scale,
+            guidance_scale=sampling.guidance_scale,
+            guidance_interval=sampling.guidance_interval,
             num_inference_steps=taken,
-            audio_length_in_s=seconds,
+            audio_length_in_s=sampling.seconds,
             generator=generators,
             on_step=lambda step: progress.update(task, completed=step),
         )
-    page = describe(pipeline, resolve(model), query, bridge, vocoder) | {
-        "model": model,
-        "guidance_scale": guidance_scale,
-        "steps": taken,
-        "scheduler": type(pipeline.scheduler).__name__,
-        "seconds": seconds,
-    }
+    page = describe(pipeline, query, bridge, engine) | asdict(sampling) | {"steps": taken}
     for clip, (path, each, share) in enumerate(zip(paths, seeds, shares, strict=True)):
         place = {} if query.to is None else {"share": share}
         write_clip(path, result.audios[clip], result.mels[clip], page | place | {"seed": each})
         names = f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}  seed {each}"
         console.print(names, markup=False, soft_wrap=True)
-
-
-def _load(model: str, bridge: str | None, vocoder: str | None) -> "tuple[CLIPSonicPipeline, str]":
-    """The model, and the name of the bridge to take; one from elsewhere joins the model as its `pd`."""
-    from clipsonic.bridges.load import load_bridge
-    from clipsonic.model_folder import is_hub_id
-    from clipsonic.pipeline import BRIDGES, CLIPSonicPipeline
-    from clipsonic.vocoder.load import load_vocoder
-
-    parts = {} if vocoder is None else {"vocoder": load_vocoder(vocoder)}
-    if bridge is not None and bridge not in ("zs", *BRIDGES) and (Path(bridge).is_dir() or is_hub_id(bridge)):
-        return CLIPSonicPipeline.from_pretrained(model, pd=load_bridge(bridge), **parts), "pd"
-    pipeline = CLIPSonicPipeline.from_pretrained(model, **parts)
-    name = pipeline.config.bridge if bridge is None else bridge
-    pipeline.check_bridge(name)
-    return pipeline, name
 
 
 def _embed(
@@ -171,20 +146,6 @@ def _embed(
         return [start]
     end = pipeline.embed([query.to], bridge=bridge, generators=[random])[0]
     return list(between(start, end, [place / (query.points - 1) for place in range(query.points)]))
-
-
-def check_device(name: str) -> None:
-    """Refuses a device that this machine lacks.
-
-    Raises:
-        UserError: torch cannot use it.
-    """
-    import torch
-
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"no device '{name}' on this machine; choose cpu") from error
 
 
 def check_output(path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic import __version__
+from clipsonic.interfaces.engine import Engine
 from clipsonic.interfaces.generate import Query
-from clipsonic.model_folder import WEIGHTS
+from clipsonic.model_folder import WEIGHTS, resolve
 from clipsonic.vocoder.griffin_lim import GriffinLim
 from clipsonic.vocoder.load import WITHOUT_WEIGHTS
 
@@ -14,16 +15,10 @@ if TYPE_CHECKING:
     from clipsonic.pipeline import CLIPSonicPipeline
 
 
-def describe(
-    pipeline: "CLIPSonicPipeline", model: Path, query: Query, bridge: str, vocoder: str | None
-) -> dict[str, Any]:
-    """The query and the parts that answered it, weights by their SHA-256.
-
-    Args:
-        model: the model's folder.
-        vocoder: the folder or word it was asked with instead of the model's own.
-    """
-    folder = model / "vocoder" if vocoder is None else Path(vocoder)
+def describe(pipeline: "CLIPSonicPipeline", query: Query, bridge: str, engine: Engine) -> dict[str, Any]:
+    """The query and the parts that answered it, weights by their SHA-256."""
+    model = resolve(engine.model)
+    folder = model / "vocoder" if engine.vocoder is None else Path(engine.vocoder)
     without = isinstance(pipeline.vocoder, GriffinLim)
     page: dict[str, Any] = {
         "query": query.title,
@@ -32,12 +27,16 @@ def describe(
         "weights": query.weights,
         "negative": query.negative,
         "bridge": (query.bridge or bridge) if query.texts or query.negative or query.to else "none",
+        "model": engine.model,
         "model_sha256": fingerprint(model / "unet" / WEIGHTS),
         "encoder": pipeline.config.encoder_id,
         "condition": pipeline.config.condition,
         "vocoder": type(pipeline.vocoder).__name__,
-        "vocoder_from": vocoder or "the model",
+        "vocoder_from": engine.vocoder or "the model",
         "vocoder_sha256": WITHOUT_WEIGHTS if without else fingerprint(folder / WEIGHTS),
+        "scheduler": type(pipeline.scheduler).__name__,
+        "precision": engine.precision,
+        "backend": engine.backend,
         "clipsonic": __version__,
     }
     return page if query.to is None else page | {"to": query.to}

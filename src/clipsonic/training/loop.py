@@ -1,6 +1,7 @@
 """The training loop, on accelerate: one process or many, processor or GPUs."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
     _claim(out, recipe, accelerator)
     torch.manual_seed(settings.seed)
     bare = recipe.model.to(accelerator.device)
-    average = EMAModel(list(bare.parameters()), decay=settings.ema_decay)
+    average = EMAModel(list(bare.parameters()), decay=settings.ema_decay, foreach=True)
     # Optimizers are not prepared: their state is ours to save, and they need no wrapping outside fp16.
     players = {"": Player(bare, accelerator.prepare_model(bare), _optimizer(bare, settings))}
     if isinstance(recipe, AdversarialRecipe):
@@ -117,6 +118,7 @@ def _optimizer(model: torch.nn.Module, settings: TrainingSettings) -> torch.opti
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
         betas=settings.betas,
+        fused=True,
     )
 
 
@@ -146,7 +148,8 @@ def _update(
     accelerator.backward(loss)
     if scaler is not None:
         scaler.unscale_(optimizer)
-    torch.nn.utils.clip_grad_norm_(player.bare.parameters(), settings.max_grad_norm)
+    if math.isfinite(settings.max_grad_norm):
+        torch.nn.utils.clip_grad_norm_(player.bare.parameters(), settings.max_grad_norm)
     if scaler is None:
         optimizer.step()
     else:

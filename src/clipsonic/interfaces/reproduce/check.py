@@ -9,7 +9,7 @@ from clipsonic.data.shards import read_info
 from clipsonic.data.sources import find_videos
 from clipsonic.errors import UserError
 from clipsonic.evaluation.audio_files import find_audio
-from clipsonic.interfaces.generate import check_device
+from clipsonic.interfaces.engine import check_device
 from clipsonic.interfaces.reproduce.steps import Steps
 from clipsonic.interfaces.sidecar import fingerprint
 from clipsonic.model_folder import WEIGHTS, check_folder, resolve, shipped

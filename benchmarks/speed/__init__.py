@@ -1,0 +1,1 @@
+"""Our work and the peer's, side by side in one run."""
