@@ -9,10 +9,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.speed import cold, frechet, sampling, table, training, vocoder
+from benchmarks.speed import cold, frechet, preparing, sampling, table, training, vocoder
 
 ROWS = {
     "cold": cold,
+    "preparing": preparing,
     "sampling": sampling,
     "training": training,
     "frechet": frechet,

@@ -96,6 +96,7 @@ def make_video(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "23"})
         picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        picture.thread_type = "FRAME"  # or x264 would cut every picture into slices, as no film is
         sound = container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
         minute = [packet for frame in pictures(60 * RATE) for packet in picture.encode(frame)]
         minute += picture.encode(None)

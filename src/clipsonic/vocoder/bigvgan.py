@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import torch
 from diffusers import MMAudioVocoder
 from diffusers.configuration_utils import register_to_config
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from clipsonic.errors import UserError
 from clipsonic.settings.vocoder import BigVGANSettings
+from clipsonic.vocoder.antialiased import AntiAliased, Snake
 from clipsonic.vocoder.base import Vocoder, readable
 
 END_REACH = 3  # samples each side that the first and the last convolution see: their kernels are 7 wide
@@ -58,10 +58,11 @@ class BigVGAN(Vocoder):
             resblock_dilation_sizes=settings.block_dilations,
         )
         for name, module in list(self.generator.named_modules()):
-            if name.endswith(".act"):
-                width = module.alpha.shape[0]
+            if hasattr(module, "act"):
+                width = module.act.alpha.shape[0]
                 snake = Snake(width, settings.activation == "snakebeta", settings.log_scale)
-                self.generator.set_submodule(name, snake)
+                made = AntiAliased(snake, module.upsample, module.downsample)
+                self.generator.set_submodule(name, made)
         width = self.generator.conv_post.in_channels
         last = TanhConv if settings.final_tanh else nn.Conv1d
         self.generator.conv_post = last(width, 1, 7, padding=3, bias=settings.final_bias)
@@ -111,31 +112,6 @@ class BigVGAN(Vocoder):
         What comes out of a silent mel is a matter of training: the biases alone make a sound.
         """
         return self.generator(readable(mel).to(self.dtype)).sample[:, 0].float()
-
-
-class Snake(nn.Module):
-    """`x + sin(a x)^2 / b` with `a`, `b` learned for each channel (Ziyin et al. 2020, arXiv 2006.08195).
-
-    Args:
-        channels: of the input.
-        beta: `b` is a parameter of its own (BigVGAN's snakebeta); else it is `a`.
-        log_scale: the logarithms of `a` and `b` are stored.
-    """
-
-    def __init__(self, channels: int, beta: bool, log_scale: bool) -> None:
-        super().__init__()
-        start = torch.zeros(channels) if log_scale else torch.ones(channels)
-        self.alpha = nn.Parameter(start.clone())
-        self.beta = nn.Parameter(start.clone()) if beta else None
-        self.log_scale = log_scale
-
-    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c t"]:
-        """Adds the periodic part, in single precision: in half, 1e-9 is 0, and 1/b and angles soon too large."""
-        wide, alpha = x.float(), self.alpha.float()[:, None]
-        beta = alpha if self.beta is None else self.beta.float()[:, None]
-        if self.log_scale:
-            alpha, beta = alpha.exp(), beta.exp()
-        return (wide + (1 / (beta + 1e-9)) * (wide * alpha).sin().square()).to(x.dtype)
 
 
 class TanhConv(nn.Conv1d):
