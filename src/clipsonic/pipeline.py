@@ -22,13 +22,27 @@ from torch import Tensor
 from clipsonic.audio import from_model_range
 from clipsonic.bridges.base import Bridge
 from clipsonic.bridges.load import KINDS as BRIDGE_KINDS
-from clipsonic.config import CLIP_SECONDS, FRAMES_PER_SECOND, HOP_LENGTH, N_MELS, SAMPLE_RATE, MelSettings
-from clipsonic.diffusion.sampling import SOLVERS, denoiser, guided, sample
+from clipsonic.config import (
+    CLIP_FRAMES,
+    CLIP_SECONDS,
+    FRAMES_PER_SECOND,
+    HOP_LENGTH,
+    N_MELS,
+    SAMPLE_RATE,
+    MelSettings,
+)
+from clipsonic.diffusion.editing import holding
+from clipsonic.diffusion.objective import Objective
+from clipsonic.diffusion.sampling import SOLVERS, Denoiser, denoiser, guided, sample
 from clipsonic.diffusion.unet import MelUNet, frame_multiple
+from clipsonic.diffusion.windows import cover, windowed
 from clipsonic.encoders.base import Encoder, TextEncoder
 from clipsonic.encoders.load import AUDIO_KINDS, KINDS
 from clipsonic.errors import UserError, first_line
+from clipsonic.limits import check_numbers, check_prompts, check_spans
 from clipsonic.model_folder import check_folder, resolve
+from clipsonic.splicing import Spans, kept_frames, outline, spliced
+from clipsonic.tracks import Track
 from clipsonic.vocoder.base import Vocoder, check_mel
 from clipsonic.vocoder.load import KINDS as VOCODER_KINDS
 from clipsonic.vocoder.streaming import vocode
@@ -42,10 +56,7 @@ PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothin
 BRIDGES = ("pd", "sd", "shift", "linear", "retrieval")  # what may stand beside the text embedding as is, "zs"
 PARTS |= {name: dict(BRIDGE_KINDS) for name in BRIDGES}
 BATCH = 8  # clips in memory at once
-MAX_PROMPT = 1000  # characters; no encoder reads as many
-MIN_SECONDS = 0.1
-MAX_SECONDS = 30.0  # attention's memory grows with the square of the length
-MAX_GUIDANCE = 50.0
+OVERLAP = 48  # frames, at least, by which windows overlap: 1.5 s
 
 
 @dataclass
@@ -143,28 +154,38 @@ class CLIPSonicPipeline(DiffusionPipeline):
         prompt: str | Sequence[str] | None = None,
         image: Image.Image | Sequence[Image.Image] | None = None,
         *,
-        embedding: Float[Tensor, "b d"] | None = None,
+        embedding: Float[Tensor, "b d"] | Track | None = None,
         bridge: str | None = None,
         negative_prompt: str | None = None,
         guidance_scale: float = 1.5,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         num_inference_steps: int | None = None,
-        audio_length_in_s: float = CLIP_SECONDS,
+        audio_length_in_s: float | None = None,
         num_waveforms_per_prompt: int = 1,
+        audio: Float[Tensor, "samples"] | NDArray[np.float32] | None = None,
+        strength: float = 1.0,
+        keep: Spans = (),
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         on_step: Callable[[int], None] = lambda step: None,
     ) -> CLIPSonicOutput:
         """Makes `num_waveforms_per_prompt` clips for each text, picture or embedding.
 
+        What is longer than 4.096 s is made in overlapping windows, together.
+
         Args:
-            prompt, image, embedding: one of the three, one or several; embeddings as `embed` makes them.
+            prompt, image, embedding: one of the three, one or several; embeddings as `embed` makes them, or a
+                track of them over time.
             bridge: from text to image embedding, one of those in `bridges`; the model's own choice unless told.
             negative_prompt: what it should not sound like; guidance then leads away from it.
             guidance_scale: w of (1 - w) unconditional + w conditional; 1 is none.
             guidance_interval: share of the noise process that is guided, of 0 (clean) to 1 (noise); steps outside
                 of it cost half.
             num_inference_steps: steps of the scheduler; the model's own number unless told.
-            audio_length_in_s: seconds of sound, cut to the sample.
+            audio_length_in_s: seconds of sound, cut to the sample; unless told as long as `audio` or the track,
+                or 4.096.
+            audio: 16 kHz mono in [-1, 1], to vary or to keep pieces of.
+            strength: how far to go from `audio`: 0 hardly, 1 begins anew.
+            keep: pieces of `audio` that stay as they are, seconds from and to; the rest is made to fit.
             generator: one for all clips in turn, or one a clip, which then does not depend on its batch.
             on_step: called with the number of steps done; every batch of 8 clips takes all steps.
 
@@ -173,76 +194,107 @@ class CLIPSonicPipeline(DiffusionPipeline):
         """
         if sum(query is not None for query in (prompt, image, embedding)) != 1:
             raise UserError("ask with a text, a picture or an embedding, one of the three")
+        track = embedding if isinstance(embedding, Track) else None
+        given = None if audio is None else torch.as_tensor(audio).float()
+        if audio_length_in_s is None:
+            heard = None if given is None else len(given) / SAMPLE_RATE
+            audio_length_in_s = heard or (track.seconds if track is not None else CLIP_SECONDS)
         self.check_inputs(
             prompt,
             image,
-            guidance_scale,
-            num_inference_steps,
-            audio_length_in_s,
-            num_waveforms_per_prompt,
-            guidance_interval,
+            guidance_scale=guidance_scale,
+            guidance_interval=guidance_interval,
+            num_inference_steps=num_inference_steps,
+            audio_length_in_s=audio_length_in_s,
+            num_waveforms_per_prompt=num_waveforms_per_prompt,
+            strength=strength,
         )
+        if given is None and (keep or strength < 1):
+            raise UserError("strength and pieces to keep are of a sound; give it as audio")
+        if given is not None:
+            check_spans(keep, min(len(given) / SAMPLE_RATE, audio_length_in_s), "the sound that is kept")
         if negative_prompt is not None and guidance_scale <= 1:
             raise UserError(
                 "a negative text needs a guidance scale above 1: guidance is what leads away from it"
             )
-        if embedding is not None:
-            embedding = embedding[None] if embedding.dim() == 1 else embedding
-            if embedding.shape[-1] != self.encoder.embedding_dim or not embedding.isfinite().all():
-                raise UserError(f"embeddings are rows of {self.encoder.embedding_dim} finite numbers")
         steps = self.config.sampling_steps if num_inference_steps is None else num_inference_steps
-        queries = _several(prompt if prompt is not None else image if image is not None else embedding)
+        asked = embedding if track is None else None
+        if isinstance(asked, Tensor):
+            asked = asked[None] if asked.dim() == 1 else asked
+            if asked.shape[-1] != self.encoder.embedding_dim or not asked.isfinite().all():
+                raise UserError(f"embeddings are rows of {self.encoder.embedding_dim} finite numbers")
+        queries = _several(next(each for each in (prompt, image, asked, [track]) if each is not None))
         queries = [query for query in queries for _ in range(num_waveforms_per_prompt)]
         generators = _one_a_clip(generator, len(queries))
         if prompt is not None:
-            embedding = self.embed(queries, bridge=bridge, generators=generators)
+            rows = self.embed(queries, bridge=bridge, generators=generators)
+        elif image is not None:
+            rows = self.embed(image=queries)
         else:
-            embedding = self.embed(image=queries) if image is not None else torch.stack(queries)
-        embedding = embedding.to(self.unet.device, self.unet.dtype)
+            rows = torch.stack(queries) if track is None else torch.zeros(len(queries), 0)
         away_from = None
         if negative_prompt is not None:
             once = [torch.Generator().manual_seed(0)]
-            away_from = self.embed([negative_prompt], bridge=bridge, generators=once).to(embedding)
+            away_from = self.embed([negative_prompt], bridge=bridge, generators=once)
 
-        multiple = frame_multiple(self.unet)
-        frames = multiple * math.ceil(audio_length_in_s * FRAMES_PER_SECOND / multiple)
+        frames = self._frames(audio_length_in_s)
+        if track is not None:
+            windows, over_time = track.windows(frames, CLIP_FRAMES, OVERLAP)
+            conditions = over_time.expand(len(queries), -1, -1)
+        else:
+            windows = cover([(0, frames)], frames, CLIP_FRAMES, OVERLAP)
+            conditions = rows[:, None].expand(-1, len(windows.starts), -1)
+        conditions = conditions.to(self.unet.device, self.unet.dtype)
         trained = self.scheduler.config.num_train_timesteps
-        denoise = denoiser(self.unet if self.compiled is None else self.compiled, trained)
         interval = (guidance_interval[0] * trained, guidance_interval[1] * trained)
+        network = denoiser(self.unet if self.compiled is None else self.compiled, trained)
+
+        def guide(condition: Float[Tensor, "k d"]) -> Denoiser:
+            away = None if away_from is None else away_from.to(condition).expand_as(condition)
+            return guided(network, condition, guidance_scale, away, interval)
+
+        known = None if given is None else outline(given, frames).to(self.unet.device)
         samples = round(audio_length_in_s * SAMPLE_RATE)
         audios, mels = [], []
-        for first in range(0, len(embedding), BATCH):
+        for first in range(0, len(queries), BATCH):
             part = slice(first, first + BATCH)
-            before = first // BATCH * steps
+            denoise = windowed(guide, conditions[part], windows)
+            if known is not None and keep:
+                kept = kept_frames(keep, frames).to(known.device)
+                denoise = holding(denoise, Objective(self.scheduler), known, kept)
             x = sample(
-                guided(
-                    denoise,
-                    embedding[part],
-                    guidance_scale,
-                    None if away_from is None else away_from.expand_as(embedding[part]),
-                    interval,
-                ),
+                denoise,
                 self.scheduler,
                 (1, N_MELS, frames),
                 steps,
                 generators[part],
-                embedding.device,
-                partial(_count, on_step, before),
+                self.unet.device,
+                partial(_count, on_step, first // BATCH * steps),
+                None if known is None or keep else known.expand(len(conditions[part]), -1, -1, -1),
+                strength,
             )
             mel = from_model_range(x.float())[:, 0]
-            audios.append(vocode(self.vocoder, mel)[:, :samples].cpu())
+            wave = vocode(self.vocoder, mel)[:, :samples].cpu()
+            audios.append(wave if given is None or not keep else spliced(wave, given, keep))
             mels.append(mel[..., : math.ceil(samples / HOP_LENGTH)].cpu())
         return CLIPSonicOutput(audios=torch.cat(audios).numpy(), mels=torch.cat(mels).numpy())
+
+    def _frames(self, seconds: float) -> int:
+        """Frames of the mel to be made: enough, and as the network takes them."""
+        multiple = frame_multiple(self.unet)
+        return multiple * math.ceil(seconds * FRAMES_PER_SECOND / multiple)
 
     def check_inputs(
         self,
         prompt: str | Sequence[str] | None,
         image: Image.Image | Sequence[Image.Image] | None,
-        guidance_scale: float,
-        num_inference_steps: int | None,
-        audio_length_in_s: float,
-        num_waveforms_per_prompt: int,
+        *,
+        guidance_scale: float = 1.5,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
+        num_inference_steps: int | None = None,
+        audio_length_in_s: float = CLIP_SECONDS,
+        num_waveforms_per_prompt: int = 1,
+        strength: float = 1.0,
     ) -> None:
         """What a call checks before any work.
 
@@ -251,25 +303,16 @@ class CLIPSonicPipeline(DiffusionPipeline):
         """
         if prompt == [] or image == []:
             raise UserError("the list of texts or pictures is empty")
-        for text in [prompt] if isinstance(prompt, str) else prompt or []:
-            if not text.strip():
-                raise UserError("the prompt is empty; say what the sound is of")
-            if len(text) > MAX_PROMPT:
-                raise UserError(f"the prompt has {len(text)} characters; {MAX_PROMPT} are the most")
-        if not 0 <= guidance_interval[0] <= guidance_interval[1] <= 1:
-            raise UserError(
-                f"guidance from {guidance_interval[0]} to {guidance_interval[1]}: give two of 0 to 1"
-            )
-        steps = self.config.sampling_steps if num_inference_steps is None else num_inference_steps
-        most = self.scheduler.config.num_train_timesteps
-        for name, value, low, high in (
-            ("guidance scale", guidance_scale, 0, MAX_GUIDANCE),
-            ("number of steps", steps, 1, most),
-            ("length in seconds", audio_length_in_s, MIN_SECONDS, MAX_SECONDS),
-            ("number of clips", num_waveforms_per_prompt, 1, 1000),
-        ):
-            if not low <= value <= high:
-                raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
+        check_prompts([prompt] if isinstance(prompt, str) else prompt or [])
+        check_numbers(
+            guidance_scale=guidance_scale,
+            guidance_interval=guidance_interval,
+            steps=self.config.sampling_steps if num_inference_steps is None else num_inference_steps,
+            most_steps=self.scheduler.config.num_train_timesteps,
+            seconds=audio_length_in_s,
+            clips=num_waveforms_per_prompt,
+            strength=strength,
+        )
 
     @torch.no_grad()
     def embed(

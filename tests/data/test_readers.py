@@ -1,7 +1,9 @@
 import os
 import time
 
-from clipsonic.data.readers import read_all
+import pytest
+
+from clipsonic.data.readers import decoder_threads, read_all
 from clipsonic.data.sources import Video
 from tests.conftest import tone, write_video
 
@@ -34,3 +36,11 @@ def test_a_reader_killed_while_the_others_wait(tmp_path) -> None:
         time.sleep(1.0)
     assert [name for name, pieces in found.items() if isinstance(pieces, str)] == ["2"]
     assert list(found) == [str(number) for number in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("cores", "videos", "threads"), [(2, 1, 6), (8, 2, 12), (8, 8, 1), (2, 50, 1), (64, 1, 16)]
+)
+def test_a_lone_video_has_all_cores(monkeypatch, cores, videos, threads) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert decoder_threads(videos) == threads

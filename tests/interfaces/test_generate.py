@@ -123,7 +123,7 @@ def bad(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "ask with a text or with --image"),
+        ([], "ask with a text or with --image or --video"),
         ([""], "the prompt is empty"),
         (["dog " * 10_000], "the prompt has 40000 characters"),
         (["dog", "--image", "{bad}/zero.png"], "is empty"),

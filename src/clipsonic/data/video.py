@@ -20,6 +20,7 @@ from clipsonic.errors import UserError
 
 PICTURE_SIDE = 336  # pixels of the shorter side that are kept; the largest that a CLIP takes
 SEEK_EARLIER = 2.0  # seconds: some containers store a key frame after the sound that belongs to it
+SKIPPABLE = {"h264"}  # codecs that say for certain which frames no other is predicted from
 SILENCE = 10 ** (-60 / 20)  # root mean square below which a clip is silent: -60 dB of full scale
 
 
@@ -38,11 +39,12 @@ class Clip:
 
 
 def read_clips(
-    path: Path, clip_seconds: float = 10.0, start: float = 0.0, seconds: float | None = None
+    path: Path, clip_seconds: float = 10.0, start: float = 0.0, seconds: float | None = None, threads: int = 1
 ) -> Iterator[Clip]:
     """Cuts a video in clips of `clip_seconds`; the last may be shorter, down to one crop (2.048 s).
 
-    Or only the piece of it that begins at `start`, seconds from the start of its sound, and lasts `seconds`.
+    Or only the piece of it that begins at `start`, seconds from the start of its sound, and lasts `seconds`. The
+    pictures are decoded by so many `threads`.
 
     Memory stays that of a few clips, however long the video. Silent clips and clips without a picture are left out.
 
@@ -50,19 +52,24 @@ def read_clips(
         Unusable: nothing of the video can be used, and why.
     """
     try:
-        yield from _read_clips(path, clip_seconds, start, seconds)
+        yield from _read_clips(path, clip_seconds, start, seconds, threads)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Unusable(f"unreadable: {reason}") from error
 
 
-def _read_clips(path: Path, clip_seconds: float, start: float, seconds: float | None) -> Iterator[Clip]:
+def _read_clips(
+    path: Path, clip_seconds: float, start: float, seconds: float | None, threads: int
+) -> Iterator[Clip]:
     with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             raise Unusable("no audio track")
         if not container.streams.video:
             raise Unusable("no picture")
         picture, sound = container.streams.video[0], container.streams.audio[0]
+        decoder = picture.codec_context
+        decoder.thread_type, decoder.thread_count = "AUTO", threads
+        skippable = decoder.name in SKIPPABLE
         tape = _Tape(round(clip_seconds * SAMPLE_RATE), start, seconds)
         if start > 0:
             tape.begin = start + float((sound.start_time or 0) * sound.time_base)
@@ -70,6 +77,8 @@ def _read_clips(path: Path, clip_seconds: float, start: float, seconds: float | 
                 container.seek(max(0, round((tape.begin - SEEK_EARLIER) * 1e6)))
         given = 0
         for packet in container.demux(picture, sound):
+            if skippable and packet.stream is picture:
+                decoder.skip_frame = "NONREF" if tape.can_miss(packet) else "DEFAULT"
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
@@ -107,6 +116,7 @@ class _Tape:
         self.pictures: list[tuple[float, Image.Image]] = []
         self.before: Any = None  # the last frame before `begin`, still on screen when it comes
         self.next_picture = -np.inf
+        self.first: dict[int, float] = {}  # second => time stamp of the earliest packet in it
         self.seen = False
         self.silent = 0
 
@@ -135,6 +145,17 @@ class _Tape:
             self.sound.append(piece)
             self.samples += len(piece)
 
+    def can_miss(self, packet: Any) -> bool:
+        """Whether a packet's picture is not the first of its second: it is then never kept."""
+        if packet.pts is None:
+            return False
+        time = float(packet.pts * packet.time_base)
+        if time < self.begin:
+            return False
+        first = self.first.setdefault(int(time // 1), time)
+        self.first[int(time // 1)] = min(first, time)
+        return first < time
+
     def add_picture(self, frame: Any) -> None:
         time = seconds_of(frame)
         if time < self.begin:
@@ -153,12 +174,7 @@ class _Tape:
     def _keep_picture(self, time: float, frame: Any) -> None:
         self.next_picture = np.floor(time + 1e-6) + 1
         self.seen = True
-        scale = min(1.0, PICTURE_SIDE / max(1, min(frame.width, frame.height)))
-        size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-        picture = frame.to_image(width=size[0], height=size[1])
-        if frame.rotation:  # a phone held upright
-            picture = picture.rotate(frame.rotation, expand=True)
-        self.pictures.append((time, picture))
+        self.pictures.append((time, as_picture(frame)))
 
     def finished(self) -> Iterator[Clip]:
         """Clips whose sound is complete and whose pictures have all gone by."""
@@ -218,6 +234,14 @@ class _Tape:
                 f"too short: {self.samples / SAMPLE_RATE:.2f} s of sound, {CROP_SAMPLES / SAMPLE_RATE} needed"
             )
         return "no picture while there is sound"
+
+
+def as_picture(frame: Any) -> Image.Image:
+    """A decoded frame => an upright picture, its shorter side at most 336 pixels."""
+    scale = min(1.0, PICTURE_SIDE / max(1, min(frame.width, frame.height)))
+    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    picture: Image.Image = frame.to_image(width=size[0], height=size[1])
+    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture  # a phone held upright
 
 
 def seconds_of(frame: Any) -> float:

@@ -5,6 +5,7 @@ Symbols are those of Ho et al. 2020 and Nichol and Dhariwal 2021. Times count fr
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler
@@ -40,11 +41,15 @@ class Posterior:
 
 
 class Objective:
-    """The losses of one noise process; its coefficients are computed once, in double precision."""
+    """The losses of one noise process; its coefficients are computed once, in double precision.
 
-    def __init__(self, scheduler: DDPMScheduler) -> None:
+    Args:
+        scheduler: any of diffusers' that was made for it.
+    """
+
+    def __init__(self, scheduler: Any) -> None:
         self.prediction: str = scheduler.config.prediction_type
-        self.learned_variance: bool = scheduler.config.variance_type == "learned_range"
+        self.learned_variance: bool = scheduler.config.get("variance_type") == "learned_range"
         self.timesteps: int = scheduler.config.num_train_timesteps
         beta: Float64[Tensor, "t"] = scheduler.betas.double()
         self.alpha_bar = torch.cumprod(1 - beta, 0)
@@ -82,6 +87,12 @@ class Objective:
         if self.prediction == "sample":
             return output
         return signal * xt - sigma * output
+
+    def noise(
+        self, x0: Float[Tensor, "b *shape"], xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]
+    ) -> Tensor:
+        """The noise in x_t, were x_0 known."""
+        return (xt - at(self.alpha_bar.sqrt(), t, xt) * x0) / at((1 - self.alpha_bar).sqrt(), t, xt)
 
     def posterior(
         self, x0: Float[Tensor, "b *shape"], xt: Float[Tensor, "b *shape"], t: Int[Tensor, "b"]

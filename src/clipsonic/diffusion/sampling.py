@@ -98,6 +98,8 @@ def sample(
     generators: Sequence[torch.Generator],
     device: torch.device | str = "cpu",
     on_step: Callable[[int], None] = lambda step: None,
+    outline: Float[Tensor, "b *shape"] | None = None,
+    strength: float = 1.0,
 ) -> Float[Tensor, "b *shape"]:
     """Noise => data of the model, in the model's range; one row a generator.
 
@@ -108,6 +110,8 @@ def sample(
         generators: one a row; a row depends on its own generator alone, not on its batch.
         device: where the network is.
         on_step: called with the number of steps done.
+        outline: data to begin from instead of noise alone (SDEdit, Meng et al. 2022, arXiv 2108.01073).
+        strength: share of the steps that are taken from there, 0 to 1; the outline is noised accordingly.
     """
     scheduler.set_timesteps(steps)
     noise = [torch.randn((1, *shape), generator=each, device=each.device).to(device) for each in generators]
@@ -116,7 +120,12 @@ def sample(
     extra = (
         {"generator": list(generators)} if "generator" in inspect.signature(scheduler.step).parameters else {}
     )
-    for step, t in enumerate(scheduler.timesteps):
+    skipped = 0 if outline is None else steps - max(1, round(strength * steps))
+    if outline is not None and strength < 1:
+        x = scheduler.add_noise(outline, torch.cat(noise), scheduler.timesteps[skipped : skipped + 1])
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(skipped)
+    for step, t in enumerate(scheduler.timesteps[skipped:]):
         prediction = denoise(scheduler.scale_model_input(x, t), t.to(device).expand(len(x)))
         output = prediction.output
         if learned and prediction.variance is not None:

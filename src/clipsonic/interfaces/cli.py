@@ -59,9 +59,21 @@ def generate(
     image: Annotated[
         list[Path] | None, typer.Option(help="Ask with this picture, alone or mixed; may be repeated.")
     ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            help="Make the sound of this video, as long as it is; -o out.mp4 puts it in, out.wav not."
+        ),
+    ] = None,
+    frames: Annotated[
+        str,
+        typer.Option(help="Of the video: follow its pictures, their mean, or hold the one at that second."),
+    ] = "follow",
     weights: Annotated[
         str | None,
-        typer.Option(metavar="W W ...", help="Of a mixture: one number each, texts before pictures."),
+        typer.Option(
+            metavar="W W ...", help="Of a mixture: one number each for texts, pictures and the video."
+        ),
     ] = None,
     negative: Annotated[str | None, typer.Option(help="What it should not sound like.")] = None,
     to: Annotated[str | None, typer.Option(help="Go from the query to this text, in several clips.")] = None,
@@ -85,8 +97,22 @@ def generate(
         typer.Option(
             "-o",
             "--output",
-            help="WAV, FLAC or OGG, named after the query unless told; PNG and JSON beside it.",
+            help="WAV, FLAC or OGG, with --video also MP4, MOV, MKV or WebM; named after the query unless told. "
+            "PNG and JSON beside it.",
         ),
+    ] = None,
+    onward: Annotated[
+        Path | None, typer.Option("--continue", help="Go on from this sound by --seconds.")
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option("--from", help="Vary this sound, or --fill a gap in it.")
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(help="How far to go from the sound of --from; 1 begins anew.")
+    ] = 0.5,
+    fill: Annotated[
+        str | None,
+        typer.Option(metavar="START:END", help="Seconds of the sound of --from to make anew."),
     ] = None,
     guidance_scale: Annotated[
         float, typer.Option(help="How strictly to follow the query; 1 is no guidance.")
@@ -104,12 +130,30 @@ def generate(
     scheduler: Annotated[
         str | None, typer.Option(help="ddpm, ddim, dpm++ or unipc; the model's own unless told.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Length of the sound, 0.1 to 30.")] = 4.096,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Length of the sound, 0.1 to 600; 4.096, or that of --from, unless told."),
+    ] = None,
+    rate: Annotated[int, typer.Option(help="Hz of the file; other than 16000 is resampled.")] = 16_000,
+    peak: Annotated[float | None, typer.Option(help="Largest sample, dB of full scale, such as -1.")] = None,
+    lufs: Annotated[float | None, typer.Option(help="Loudness by EBU R 128, such as -23.")] = None,
     seed: Annotated[
         int | None, typer.Option(help="The same seed gives the same sound; drawn unless told.")
     ] = None,
     number: Annotated[int, typer.Option("-n", help="How many sounds; they take the seeds from SEED on.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
+    prompts_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts",
+            help="Many: a .txt with a prompt a line, or .csv or .jsonl with prompt, image, video, seed, ... a row.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the clips of --prompts.")] = None,
+    ending: Annotated[
+        str, typer.Option("--format", help="Of the clips of --prompts: wav, flac, ogg.")
+    ] = "wav",
+    processes: Annotated[int, typer.Option(help="For --prompts; each has the model in memory.")] = 1,
     precision: Annotated[
         str, typer.Option(help="Of the U-Net: float32, or bfloat16, faster where the processor knows it.")
     ] = "float32",
@@ -122,16 +166,39 @@ def generate(
     from clipsonic.interfaces.start import uncollected
 
     with uncollected():
+        from clipsonic.interfaces.asking import Asked, Query, given
         from clipsonic.interfaces.engine import Engine, Sampling
-        from clipsonic.interfaces.generate import Query, run
+        from clipsonic.interfaces.generate import run
         from clipsonic.interfaces.settings import numbers
+        from clipsonic.interfaces.writing import Finish
 
-    query = Query(
-        prompts or [], image or [], numbers("--weights", weights), negative, to, interpolate, bridge
+    asked = Asked(
+        Query(
+            prompts or [],
+            image or [],
+            video,
+            numbers("--weights", weights),
+            negative,
+            to,
+            interpolate,
+            bridge,
+            frames,
+        ),
+        Sampling(guidance_scale, guidance_interval, steps, seconds),
+        given(onward, base, fill, strength),
+        Finish(rate, peak, lufs),
+        output,
+        seed,
+        number,
     )
-    sampling = Sampling(guidance_scale, guidance_interval, steps, seconds)
     engine = Engine(model, vocoder, scheduler, device, precision, backend)
-    run(query, output, sampling, seed, number, engine)
+    if prompts_file is None:
+        run(asked, engine)
+        return
+    from clipsonic.interfaces import batch
+    from clipsonic.interfaces.asking import check_many
+
+    batch.run(prompts_file, asked, check_many(asked, out, ending), f".{ending}", engine, processes)
 
 
 @app.command()

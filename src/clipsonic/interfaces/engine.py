@@ -80,7 +80,7 @@ class Sampling:
     guidance_scale: float = 1.5
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # share of the noise process that is guided
     steps: int | None = None  # the model's own number unless told
-    seconds: float = 4.096
+    seconds: float | None = None  # 4.096, or as long as what it goes from, unless told
 
 
 def check_device(name: str) -> None:

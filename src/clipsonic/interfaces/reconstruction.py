@@ -31,7 +31,7 @@ def run(
     from clipsonic.encoders.load import load_audio_encoder
     from clipsonic.evaluation.embeddings import load_sound_embedding
     from clipsonic.evaluation.reconstruction import again, long_enough, measure_reconstruction
-    from clipsonic.interfaces.generate import write_clip
+    from clipsonic.interfaces.writing import write_clip
     from clipsonic.model_folder import resolve
     from clipsonic.vocoder.load import WITHOUT_WEIGHTS, load_vocoder
 

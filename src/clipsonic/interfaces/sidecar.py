@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic import __version__
+from clipsonic.interfaces.asking import Asked
 from clipsonic.interfaces.engine import Engine
-from clipsonic.interfaces.generate import Query
 from clipsonic.model_folder import WEIGHTS, resolve
 from clipsonic.vocoder.griffin_lim import GriffinLim
 from clipsonic.vocoder.load import WITHOUT_WEIGHTS
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from clipsonic.pipeline import CLIPSonicPipeline
 
 
-def describe(pipeline: "CLIPSonicPipeline", query: Query, bridge: str, engine: Engine) -> dict[str, Any]:
-    """The query and the parts that answered it, weights by their SHA-256."""
+def describe(pipeline: "CLIPSonicPipeline", asked: Asked, bridge: str, engine: Engine) -> dict[str, Any]:
+    """The request and the parts that answered it, weights by their SHA-256."""
+    query, sampling = asked.query, asked.sampling
     model = resolve(engine.model)
     folder = model / "vocoder" if engine.vocoder is None else Path(engine.vocoder)
     without = isinstance(pipeline.vocoder, GriffinLim)
@@ -24,6 +25,8 @@ def describe(pipeline: "CLIPSonicPipeline", query: Query, bridge: str, engine: E
         "query": query.title,
         "texts": query.texts,
         "images": [str(image) for image in query.images],
+        "video": None if query.video is None else str(query.video),
+        "frames": query.frames,
         "weights": query.weights,
         "negative": query.negative,
         "bridge": (query.bridge or bridge) if query.texts or query.negative or query.to else "none",
@@ -35,6 +38,9 @@ def describe(pipeline: "CLIPSonicPipeline", query: Query, bridge: str, engine: E
         "vocoder_from": engine.vocoder or "the model",
         "vocoder_sha256": WITHOUT_WEIGHTS if without else fingerprint(folder / WEIGHTS),
         "scheduler": type(pipeline.scheduler).__name__,
+        "guidance_scale": sampling.guidance_scale,
+        "guidance_interval": sampling.guidance_interval,
+        "steps": sampling.steps or pipeline.config.sampling_steps,
         "precision": engine.precision,
         "backend": engine.backend,
         "clipsonic": __version__,

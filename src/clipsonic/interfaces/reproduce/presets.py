@@ -6,7 +6,7 @@ from pydantic import Field
 
 from clipsonic.config import Frozen
 from clipsonic.evaluation.questions import SEEDS
-from clipsonic.pipeline import MAX_GUIDANCE
+from clipsonic.limits import MAX_GUIDANCE
 from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
 from clipsonic.settings.vocoder import VOCODER_PRESETS, VocoderSettings

@@ -1,0 +1,100 @@
+"""A video's pictures over time, for making sound to it: some every second, and where each shot begins."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsonic.data.video import Unusable, as_picture, seconds_of
+
+GLANCE = (32, 18)  # pixels to which frames are shrunk to find cuts
+# A cut changes the shrunk frame by more than this share of the full range, and by more than so many times what
+# the frames before it changed by on average: films move, and some flicker.
+CUT_SHARE, CUT_TIMES = 0.10, 4.0
+MEMORY = 0.8  # of that average: what the last frame leaves of it
+SHORTEST_SHOT = 0.25  # seconds; what changes faster is a flash or a flicker
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture of a video."""
+
+    time: float  # seconds from the first picture
+    picture: Image.Image
+    new_shot: bool  # a shot begins with it
+
+
+class Footage:
+    """The pictures of a video in one pass: the first of each shot, and one every `every` seconds.
+
+    Raises:
+        Unusable: on iterating, if it cannot be read, has no pictures, or lasts more than `longest` seconds.
+    """
+
+    def __init__(self, path: Path, every: float = 0.5, longest: float = 600.0) -> None:
+        self.path, self.every, self.longest = path, every, longest
+        self.seconds = 0.0  # that it lasts; known when all was seen
+
+    def __iter__(self) -> Iterator[Look]:
+        """In the order in which they are shown."""
+        try:
+            yield from self._looks()
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise Unusable(f"{self.path} cannot be read as a video: {reason}") from error
+
+    def _looks(self) -> Iterator[Look]:
+        first, last, gap = None, 0.0, 0.0
+        shot, due = 0.0, 0.0
+        before, moved = None, 0.0
+        for frame in self._frames():
+            time = seconds_of(frame)
+            if first is None:
+                first = time
+            time = max(last, time - first)
+            if time > self.longest:
+                raise Unusable(
+                    f"{self.path} lasts more than {self.longest:g} s, the most for which sound is made; cut it"
+                )
+            gap, last = (time - last or gap), time
+            glance = _glance(frame)
+            change = 0.0 if before is None else float(np.abs(glance - before).mean())
+            cut = before is None or (
+                change > max(CUT_SHARE, CUT_TIMES * moved) and time - shot >= SHORTEST_SHOT
+            )
+            moved = MEMORY * moved + (1 - MEMORY) * change if not cut else moved
+            before = glance
+            if cut or time >= due:
+                shot = time if cut else shot
+                due = time + self.every
+                yield Look(time, as_picture(frame), cut)
+        if first is None:
+            raise Unusable(f"{self.path} has no pictures")
+        self.seconds = last + (gap or 1 / 25)
+
+    def _frames(self) -> Iterator[Any]:
+        with av.open(str(self.path), metadata_errors="replace") as container:
+            if not container.streams.video:
+                raise Unusable(f"{self.path} has no picture track")
+            stream = container.streams.video[0]
+            told = (container.duration or 0) / 1e6
+            if told > 2 * self.longest:  # what a container tells is not always right
+                raise Unusable(
+                    f"{self.path} lasts {told / 60:.0f} minutes; sound is made for {self.longest:g} s; cut it"
+                )
+            stream.thread_type = "AUTO"
+            for packet in container.demux(stream):
+                try:
+                    yield from packet.decode()
+                except av.error.InvalidDataError:
+                    continue  # a damaged packet costs itself, not the video
+
+
+def _glance(frame: Any) -> NDArray[np.float32]:
+    small = frame.reformat(width=GLANCE[0], height=GLANCE[1], format="rgb24").to_ndarray()
+    return small.astype(np.float32) / 255

@@ -1,0 +1,66 @@
+"""What a request may ask for."""
+
+from collections.abc import Sequence
+
+from clipsonic.errors import UserError
+
+MAX_PROMPT = 1000  # characters; no encoder reads as many
+MIN_SECONDS = 0.1
+MAX_SECONDS = 600.0
+MAX_GUIDANCE = 50.0
+MAX_CLIPS = 1000
+MAX_STEPS = 1000  # more than any solver has use for; a model trained on fewer times takes fewer
+
+
+def check_prompts(prompts: Sequence[str]) -> None:
+    """Refuses words that say nothing, or too much.
+
+    Raises:
+        UserError: with what to ask instead.
+    """
+    for text in prompts:
+        if not text.strip():
+            raise UserError("the prompt is empty; say what the sound is of")
+        if len(text) > MAX_PROMPT:
+            raise UserError(f"the prompt has {len(text)} characters; {MAX_PROMPT} are the most")
+
+
+def check_numbers(
+    *,
+    guidance_scale: float,
+    guidance_interval: tuple[float, float],
+    steps: int,
+    most_steps: int,
+    seconds: float,
+    clips: int,
+    strength: float,
+) -> None:
+    """Refuses what lies out of its range, `nan` too.
+
+    Raises:
+        UserError: with the range.
+    """
+    if not 0 <= guidance_interval[0] <= guidance_interval[1] <= 1:
+        raise UserError(f"guidance from {guidance_interval[0]} to {guidance_interval[1]}: give two of 0 to 1")
+    for name, value, low, high in (
+        ("guidance scale", guidance_scale, 0, MAX_GUIDANCE),
+        ("number of steps", steps, 1, most_steps),
+        ("length in seconds", seconds, MIN_SECONDS, MAX_SECONDS),
+        ("number of clips", clips, 1, MAX_CLIPS),
+        ("strength", strength, 0, 1),
+    ):
+        if not low <= value <= high:
+            raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
+
+
+def check_spans(spans: Sequence[tuple[float, float]], seconds: float, of: str) -> None:
+    """Refuses pieces that are not inside a sound.
+
+    Raises:
+        UserError: a span is empty, reversed or reaches out of it.
+    """
+    for begin, end in spans:
+        if not 0 <= begin < end <= seconds + 1e-6:
+            raise UserError(
+                f"{begin:g}:{end:g} is no piece of {of}, which lasts {seconds:.3f} s; give START:END in seconds"
+            )

@@ -1,0 +1,132 @@
+"""Many requests: each is what it would be alone, wrong rows spoil nothing, and nothing is made twice."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+QUICK = ("--steps", "2", "--seconds", "0.5")
+
+
+def made(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.wav")}
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Rows of all kinds, behind a byte-order mark; three of them wrong."""
+    Image.new("RGB", (40, 30), "green").save(tmp_path / "green.png")
+    path = tmp_path / "prompts.csv"
+    path.write_text(
+        "\ufeffprompt,image,seed,steps,file\r\n"
+        "a dog,,7,,dog.wav\r\n"
+        ",green.png,8,,\r\n"
+        "rain,gone.png,,,\r\n"
+        '"rain, and wind",,9,3,\r\n'
+        "a cat,,many,,\r\n"
+        "a cat,,1,,dog.wav\r\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_each_clip_is_what_it_is_alone_and_wrong_rows_are_named(
+    clipsonic_command, tiny_model, tmp_path, mixed
+) -> None:
+    out = tmp_path / "out"
+    words = ("generate", "--prompts", mixed, "--out", out, "--model", tiny_model, *QUICK)
+    code, said = clipsonic_command(*words)
+    assert code == 2
+    assert made(out) == {"dog.wav", "00002-green.wav", "00004-rain-and-wind.wav"}
+    for row, why in ((3, "no picture"), (5, "seed is 'many'"), (6, "an earlier row is written to")):
+        assert f"row {row}: {why}" in said
+    assert "3 of 6 rows" in said
+    for name, asked in {
+        "dog.wav": ("a dog", "--seed", "7", "--steps", "2"),
+        "00004-rain-and-wind.wav": ("rain, and wind", "--seed", "9", "--steps", "3"),
+    }.items():
+        target = tmp_path / "alone.wav"
+        code, said = clipsonic_command(
+            "generate", *asked, "--seconds", "0.5", "-o", target, "--model", tiny_model
+        )
+        assert code == 0, said
+        alone, together = soundfile.read(target)[0], soundfile.read(out / name)[0]
+        assert np.abs(alone - together).max() < 0.01 * np.abs(alone).max()
+    page = json.loads((out / "00004-rain-and-wind.json").read_text())
+    assert (page["steps"], page["seed"], page["texts"]) == (3, 9, ["rain, and wind"])
+
+
+def test_nothing_is_made_twice_and_changed_requests_are(clipsonic_command, tiny_model, tmp_path) -> None:
+    prompts, out = tmp_path / "prompts.txt", tmp_path / "out"
+    prompts.write_text("a dog\n\nrain\n")
+    words = ("generate", "--prompts", prompts, "--out", out, "--model", tiny_model, *QUICK)
+    assert clipsonic_command(*words)[0] == 0
+    times = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    code, said = clipsonic_command(*words)
+    assert code == 0
+    assert "2 of 2 clips, 2 of them before" in said
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == times
+    (out / "00001-a-dog.wav").unlink()
+    clipsonic_command(*words)
+    assert (out / "00001-a-dog.wav").exists()
+    assert (out / "00002-rain.wav").stat().st_mtime_ns == times["00002-rain.wav"]
+    clipsonic_command(*words, "--guidance-scale", "3")
+    assert (out / "00002-rain.wav").stat().st_mtime_ns > times["00002-rain.wav"]
+
+
+def test_several_processes_make_the_same(clipsonic_command, tiny_model, tmp_path) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    rows = [{"prompt": ["a dog", "rain"], "weights": [0.3, 0.7], "seed": 3}, {"prompt": "wind", "steps": 1}]
+    prompts.write_text("\n".join(map(json.dumps, rows)))
+    words = ("generate", "--prompts", prompts, "--model", tiny_model, *QUICK, "--format", "flac")
+    for name, processes in (("one", "1"), ("two", "2")):
+        code, said = clipsonic_command(*words, "--out", tmp_path / name, "--processes", processes)
+        assert code == 0, said
+    for path in (tmp_path / "one").glob("*.flac"):
+        one, two = soundfile.read(path)[0], soundfile.read(tmp_path / "two" / path.name)[0]
+        assert np.abs(one - two).max() < 0.01 * np.abs(one).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("p.csv", b"words\na dog\n", "has a column 'words'"),
+        ("p.txt", b"", "has no rows"),
+        ("p.md", b"a dog", "should end in .txt, .csv or .jsonl"),
+        ("p.txt", b"\xff\xfe\x00", "cannot be read as UTF-8"),
+        ("p.jsonl", b'{"prompt": 1}\n[1]\n{"prompt": "a dog", "speed": 2}\n{', "4 of 4 rows"),
+    ],
+)
+def test_files_that_are_no_prompts(clipsonic_command, tiny_model, tmp_path, name, content, said) -> None:
+    (tmp_path / name).write_bytes(content)
+    out = tmp_path / "out"
+    code, printed = clipsonic_command(
+        "generate", "--prompts", tmp_path / name, "--out", out, "--model", tiny_model
+    )
+    assert code == 2
+    assert said in printed
+    assert not list(out.glob("*.wav"))
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a dog", "--out", "x"], "--prompts names what to ask for"),
+        ([], "--prompts needs the folder"),
+        (["--out", "x", "-n", "2"], "a clip a row"),
+        (["--out", "x", "--format", "mp3"], "--format is mp3"),
+        (["--out", "x", "--processes", "0"], "0 processes"),
+    ],
+)
+def test_options_that_do_not_go_together(clipsonic_command, tiny_model, tmp_path, words, said) -> None:
+    (tmp_path / "p.txt").write_text("a dog\n")
+    placed = [str(tmp_path / word) if word == "x" else word for word in words]
+    code, printed = clipsonic_command(
+        "generate", *placed, "--prompts", tmp_path / "p.txt", "--model", tiny_model
+    )
+    assert code == 2
+    assert said in printed
