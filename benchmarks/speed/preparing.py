@@ -18,6 +18,7 @@ from torch import Tensor
 
 from benchmarks.speed.timing import Row, row
 from clipsonic.data.prepare import prepare
+from clipsonic.data.readers import decoder_threads
 from clipsonic.data.shards import read_info
 from clipsonic.data.sources import Video
 from clipsonic.encoders.base import Encoder
@@ -77,7 +78,7 @@ def measure(runs: int, peers: Path | None) -> list[Row]:
         size = video.stat().st_size / 1e6
     quality = (
         f"{info.clips} clips, {info.seconds:.0f} s; H.264 and AAC, {size:.0f} MB, {RATE} frames/s; "
-        f"thread_type AUTO for both, {os.cpu_count()} cores"
+        f"thread_type AUTO and {decoder_threads(1)} threads for both, {os.cpu_count()} cores"
     )
     return [replace(made, quality=quality)]
 
@@ -87,7 +88,7 @@ def decode(path: Path) -> int:
     with av.open(str(path)) as container:
         streams = container.streams.video[0], container.streams.audio[0]
         for stream in streams:
-            stream.thread_type = "AUTO"
+            stream.thread_type, stream.codec_context.thread_count = "AUTO", decoder_threads(1)
         return sum(1 for _ in container.decode(*streams))
 
 

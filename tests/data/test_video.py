@@ -1,11 +1,12 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
 
 from clipsonic.config import SAMPLE_RATE
-from clipsonic.data.video import PICTURE_SIDE, Unusable, read_clips
+from clipsonic.data.video import PICTURE_SIDE, Unusable, _Tape, read_clips
 from tests.conftest import tone, write_video
 
 CODER_FRAME = (
@@ -126,3 +127,35 @@ def test_a_piece_of_a_slide_show_has_the_picture_on_screen(tmp_path) -> None:
     assert clip.times == [0.0]
     red, green, blue = np.asarray(clip.pictures[0]).mean((0, 1))
     assert green > 150 > max(red, blue)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_frames_left_undecoded_change_nothing(tmp_path, monkeypatch, threads) -> None:
+    """Of a video whose frames refer to each other in both directions the pictures are those of a full decode."""
+    path = tmp_path / "a.mp4"
+    random = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=Fraction(30_000, 1001), options={"bf": "3"})
+        picture.width, picture.height, picture.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=44_100, layout="mono")
+        still = random.integers(0, 255, (64, 256, 3), dtype=np.uint8)
+        for number in range(180):
+            image = np.ascontiguousarray(still[:, number % 160 : number % 160 + 96])
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(picture.encode(None))
+        wave = av.AudioFrame.from_ndarray(tone(6.0)[None], format="flt", layout="mono")
+        wave.rate = 44_100
+        container.mux([*sound.encode(wave), *sound.encode(None)])
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    seen = []
+    add = _Tape.add_picture
+    monkeypatch.setattr(_Tape, "add_picture", lambda tape, frame: seen.append(frame) or add(tape, frame))
+    firsts = [frame for last, frame in pairwise(frames) if int(frame.time) > int(last.time)]
+    for start, expected in ((0.0, [frames[0], *firsts]), (2.5, [frames[74], *firsts[2:]])):
+        seen.clear()
+        (clip,) = read_clips(path, start=start, threads=threads)
+        assert len(seen) < len(frames)
+        assert len(clip.pictures) == len(expected)
+        for found, frame in zip(clip.pictures, expected, strict=True):
+            np.testing.assert_array_equal(np.asarray(found), np.asarray(frame.to_image()))

@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from clipsonic.data.shards import flac
 from clipsonic.data.sources import Video
 from clipsonic.data.video import Unusable, read_clips
 
+MOST_THREADS = 16  # of a decoder; ffmpeg warns of more
 MISSING = "no such file"  # the one reason that is looked at again the next time
 
 
@@ -36,12 +38,13 @@ def read_all(
     """Each video with its pieces or the reason why it has none, in the order given, read ahead by few."""
     waiting = deque(videos)
     running: deque[tuple[Video, Future[list[Piece] | str]]] = deque()
+    threads = decoder_threads(min(workers, len(videos)))
     pool = _pool(workers)
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
                 try:
-                    running.append((waiting[0], pool.submit(_read, waiting[0], clip_seconds)))
+                    running.append((waiting[0], pool.submit(_read, waiting[0], clip_seconds, threads)))
                     waiting.popleft()
                 except BrokenProcessPool:  # since the last look; the running ones tell which video it was
                     if running:
@@ -62,6 +65,15 @@ def read_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def decoder_threads(videos: int) -> int:
+    """Threads of a video's decoder when so many are read at once: one where that keeps all cores busy.
+
+    Frames wait for those that they are predicted from: of fewer videos than cores, three threads keep a core busy.
+    """
+    cores = os.cpu_count() or 1
+    return 1 if videos >= cores else min(MOST_THREADS, 3 * cores // max(1, videos))
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")  # forking a process that runs torch can hang
     return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_ignore_interrupts)
@@ -80,13 +92,13 @@ def _read_alone(video: Video, clip_seconds: float) -> list[Piece] | str:
             return "reading it crashed the decoder or ran out of memory"
 
 
-def _read(video: Video, clip_seconds: float) -> list[Piece] | str:
+def _read(video: Video, clip_seconds: float, threads: int = 1) -> list[Piece] | str:
     """Runs in a reader process."""
     if not video.path.is_file():
         return MISSING
     pieces: list[Piece] = []
     try:
-        for clip in read_clips(video.path, clip_seconds, video.start, video.seconds):
+        for clip in read_clips(video.path, clip_seconds, video.start, video.seconds, threads):
             seconds = len(clip.wave) / SAMPLE_RATE
             pictures = [_jpeg(picture) for picture in clip.pictures]
             pieces.append(Piece(clip.start, seconds, flac(clip.wave), pictures, clip.times))

@@ -33,31 +33,31 @@ class Finish:
         Raises:
             UserError: with what to choose instead.
         """
-        from clipsonic.loudness import at_loudness, at_peak
-
         if self.rate not in RATES:
             raise UserError(f"the rate is {self.rate} Hz; choose one of {', '.join(map(str, RATES))}")
         if self.peak is not None and self.lufs is not None:
             raise UserError("--peak and --lufs both set the level; give one of them")
-        silence = np.zeros(1, np.float32)
-        if self.peak is not None:
-            at_peak(silence, self.peak)
-        if self.lufs is not None:
-            at_loudness(silence, SAMPLE_RATE, self.lufs)
+        self._level(np.zeros(1, np.float32))
 
     def __call__(self, wave: Float[np.ndarray, "samples"]) -> Float[np.ndarray, "samples_at_rate"]:
         """16 kHz => at the level and the rate."""
-        from clipsonic.loudness import at_loudness, at_peak
-
         if self.rate != SAMPLE_RATE:
             import soxr
 
             wave = soxr.resample(wave, SAMPLE_RATE, self.rate)
-        if self.peak is not None:  # now, since peaks lie between the samples of a lower rate
-            wave = at_peak(wave, self.peak)
-        if self.lufs is not None:
-            wave = at_loudness(wave, self.rate, self.lufs)
-        return np.clip(wave, -1, 1)
+        return np.clip(
+            self._level(wave), -1, 1
+        )  # the level last: peaks lie between the samples of a lower rate
+
+    def _level(self, wave: Float[np.ndarray, "samples"]) -> Float[np.ndarray, "samples"]:
+        if self.peak is None and self.lufs is None:
+            return wave
+        from clipsonic.loudness import at_loudness, at_peak
+
+        if self.peak is not None:
+            return at_peak(wave, self.peak)
+        assert self.lufs is not None
+        return at_loudness(wave, self.rate, self.lufs)
 
     @property
     def page(self) -> dict[str, Any]:
@@ -107,8 +107,6 @@ def write_clip(
     """
     import soundfile
 
-    from clipsonic.data.muxing import with_sound
-
     kind = path.suffix.lower()
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".clipsonic-") as folder:
@@ -116,6 +114,8 @@ def write_clip(
             sound = aside / f"sound{kind}"
             wave = finish(audio)
             if video is not None and kind in FILMS:
+                from clipsonic.data.muxing import with_sound  # PyAV, for films alone
+
                 with_sound(video, wave, finish.rate, sound)
             else:
                 soundfile.write(sound, wave, finish.rate, format=kind[1:].upper(), subtype=SOUNDS[kind])
