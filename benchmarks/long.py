@@ -37,7 +37,7 @@ def joints(mels: np.ndarray) -> str:
     share = [float((inside < value).mean()) for value in np.quantile(at, (0.5, 0.95))]
     return (
         f"joints: mean difference {at.mean():.3f} at {len(edges)} edges of windows a clip and {inside.mean():.3f} "
-        f"elsewhere (nepers); their median and 95 % quantile are the {share[0]:.0%} and {share[1]:.0%} quantiles there"
+        f"elsewhere (nepers); their median and 95 % quantile lie at {share[0]:.0%} and {share[1]:.0%} of those"
     )
 
 
