@@ -331,10 +331,8 @@ class CLIPSonicPipeline(DiffusionPipeline):
         Raises:
             UserError: the model lacks the bridge, or its encoder knows no pictures.
         """
-        if prompt is None and not isinstance(self.encoder, Encoder):
-            raise UserError(f"the model's encoder {self.encoder.id} knows no pictures; ask with a text")
         if prompt is None:
-            return self.encoder.encode_image(list(image or []))
+            return self.sees().encode_image(list(image or []))
         chosen = self.check_bridge(self.config.bridge if bridge is None else bridge)
         if chosen is None:
             return self.encoder.encode_text(list(prompt))
@@ -342,6 +340,16 @@ class CLIPSonicPipeline(DiffusionPipeline):
         device = both.projection.device
         rows = chosen.to(device).sample(both[1:], both[:1], _one_a_clip(generators, len(prompt)))
         return rows.to(device)
+
+    def sees(self) -> Encoder:
+        """The encoder, if it knows pictures.
+
+        Raises:
+            UserError: it knows sounds and words only.
+        """
+        if not isinstance(self.encoder, Encoder):
+            raise UserError(f"the model's encoder {self.encoder.id} knows no pictures; ask with a text")
+        return self.encoder
 
     @property
     def bridges(self) -> list[str]:

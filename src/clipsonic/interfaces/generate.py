@@ -21,6 +21,8 @@ def run(asked: Asked, engine: Engine) -> None:
             from clipsonic.pipeline import BATCH
         pipeline, bridge = engine.load(asked.query.bridge)
     pipeline.check_inputs(None, None, num_inference_steps=asked.sampling.steps)
+    if asked.query.images or asked.query.video is not None:
+        pipeline.sees()
     first_seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     with bar("steps") as progress:
         steps = asked.sampling.steps or pipeline.config.sampling_steps
