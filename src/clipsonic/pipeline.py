@@ -1,7 +1,6 @@
 """The whole system on one screen: a text or a picture => embedding => mel => sound."""
 
 import copy
-import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,7 +20,6 @@ from torch import Tensor
 
 from clipsonic.audio import from_model_range
 from clipsonic.bridges.base import Bridge
-from clipsonic.bridges.load import KINDS as BRIDGE_KINDS
 from clipsonic.config import (
     CLIP_FRAMES,
     CLIP_SECONDS,
@@ -33,28 +31,19 @@ from clipsonic.config import (
 )
 from clipsonic.diffusion.editing import holding
 from clipsonic.diffusion.objective import Objective
-from clipsonic.diffusion.sampling import SOLVERS, Denoiser, denoiser, guided, sample
+from clipsonic.diffusion.sampling import Denoiser, denoiser, guided, sample
 from clipsonic.diffusion.unet import MelUNet, frame_multiple
 from clipsonic.diffusion.windows import cover, windowed
 from clipsonic.encoders.base import Encoder, TextEncoder
-from clipsonic.encoders.load import AUDIO_KINDS, KINDS
-from clipsonic.errors import UserError, first_line
+from clipsonic.errors import UserError
 from clipsonic.limits import check_numbers, check_prompts, check_spans
-from clipsonic.model_folder import check_folder, resolve
+from clipsonic.model_folder import resolve
+from clipsonic.parts import BRIDGES, check_together, load_parts
 from clipsonic.splicing import Spans, kept_frames, outline, spliced
 from clipsonic.tracks import Track
-from clipsonic.vocoder.base import Vocoder, check_mel
-from clipsonic.vocoder.load import KINDS as VOCODER_KINDS
+from clipsonic.vocoder.base import Vocoder
 from clipsonic.vocoder.streaming import vocode
 
-PARTS: dict[str, dict[str, Any]] = {  # what a model folder may hold, and nothing else
-    "encoder": {**KINDS, **AUDIO_KINDS},
-    "unet": {"MelUNet": MelUNet},
-    "scheduler": {kind.__name__: kind for kind, _ in SOLVERS.values()},
-    "vocoder": dict(VOCODER_KINDS),
-}
-BRIDGES = ("pd", "sd", "shift", "linear", "retrieval")  # what may stand beside the text embedding as is, "zs"
-PARTS |= {name: dict(BRIDGE_KINDS) for name in BRIDGES}
 BATCH = 8  # clips in memory at once
 OVERLAP = 48  # frames, at least, by which windows overlap: 1.5 s
 
@@ -111,32 +100,8 @@ class CLIPSonicPipeline(DiffusionPipeline):
         encoder_id: str | None = None,
     ) -> None:
         super().__init__()
-        if mel is not None and mel != MelSettings().model_dump():
-            raise UserError(
-                "the model was trained on another mel spectrogram than this version of clipsonic makes"
-            )
-        check_mel(vocoder)
-        if encoder_id is not None and encoder_id != encoder.id:
-            raise UserError(
-                f"the model was trained with encoder {encoder_id}, and cannot be asked with {encoder.id}"
-            )
         bridges = dict(zip(BRIDGES, (pd, sd, shift, linear, retrieval), strict=True))
-        for name, each in bridges.items():
-            if each is not None and not isinstance(encoder, Encoder):
-                raise UserError(
-                    f"the bridge {name} leads to pictures, and the model's encoder {encoder.id} knows none; "
-                    "ask it with the text as it is (zs)"
-                )
-            made_with = each.config.get("encoder_id") if each is not None else None
-            if made_with not in (None, encoder.id):
-                raise UserError(
-                    f"the bridge {name} was trained with encoder {made_with}, not with {encoder.id}"
-                )
-            if each is not None and each.embedding_dim != encoder.embedding_dim:
-                raise UserError(
-                    f"the bridge {name} was made for embeddings of {each.embedding_dim} numbers, and {encoder.id} "
-                    f"gives {encoder.embedding_dim}"
-                )
+        check_together(encoder, vocoder, bridges, mel, encoder_id)
         self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder, **bridges)
         self.compiled: torch.nn.Module | None = None  # asked instead of the U-Net it was made of
         self.check_bridge(bridge)
@@ -379,21 +344,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
         Raises:
             UserError: there is no such model, a file of it is missing or damaged, or it is not of this system.
         """
-        folder = resolve(str(model))
-        page = check_folder(folder, PARTS, PARTS.keys() - BRIDGES)
-        for part, kinds in PARTS.items():
-            if part not in parts and page.get(part, [None])[0] is not None:
-                try:
-                    kind = kinds[page[part][1]]
-                    weights = {"dtype": dtype if part == "unet" else torch.float32, "use_safetensors": True}
-                    parts[part] = kind.from_pretrained(
-                        folder / part, **({} if part == "scheduler" else weights)
-                    )
-                except Exception as error:  # torch, diffusers and safetensors each have errors of their own
-                    reason = first_line(error)
-                    raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
-        settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id")}
-        settings |= {"bridge": page.get("bridge", "zs"), "condition": page.get("condition", "image")}
+        parts, settings = load_parts(resolve(str(model)), dtype, parts)
         pipeline = cls(**parts, **settings)
         pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
         return pipeline
@@ -434,17 +385,3 @@ def _one_a_clip(
 def _several(queries: Any) -> list[Any]:
     """One text or picture, or several of a kind => a list."""
     return [queries] if isinstance(queries, (str, Image.Image)) else list(queries)
-
-
-def bridges_of(folder: Path) -> dict[str, Any]:
-    """The bridges of a model folder, and which of them is its own choice, as arguments of the pipeline."""
-    index = folder / "model_index.json"
-    if not index.exists():
-        return {}
-    page = json.loads(index.read_bytes())
-    named = {name: page[name][1] for name in BRIDGES if page.get(name, [None])[0]}
-    bridges: dict[str, Any] = {
-        name: BRIDGE_KINDS[kind].from_pretrained(folder / name, use_safetensors=True)
-        for name, kind in named.items()
-    }
-    return bridges | {"bridge": page.get("bridge", "zs")}

@@ -12,7 +12,8 @@ from PIL import Image
 from clipsonic.bridges.laion import LAIONPrior
 from clipsonic.bridges.training_free import LinearMap
 from clipsonic.model_folder import add_part
-from clipsonic.pipeline import CLIPSonicPipeline, bridges_of
+from clipsonic.parts import bridges_of
+from clipsonic.pipeline import CLIPSonicPipeline
 
 TINY = ["--set", "depth=1", "--set", "heads=2", "--set", "sampling_steps=4", "--set", "training.steps=2",
         "--set", "training.batch_size=4", "--set", "training.precision=no"]  # fmt: skip

@@ -51,7 +51,8 @@ class Engine:
         from clipsonic.bridges.load import load_bridge
         from clipsonic.diffusion.sampling import solver
         from clipsonic.model_folder import is_hub_id
-        from clipsonic.pipeline import BRIDGES, CLIPSonicPipeline
+        from clipsonic.parts import BRIDGES
+        from clipsonic.pipeline import CLIPSonicPipeline
         from clipsonic.vocoder.load import load_vocoder
 
         precision = getattr(torch, self.precision)

@@ -96,7 +96,8 @@ def run_add_bridge(model: Path, name: str, source: str, default: bool) -> None:
     """
     from clipsonic.bridges.load import load_bridge
     from clipsonic.model_folder import add_part
-    from clipsonic.pipeline import BRIDGES, CLIPSonicPipeline
+    from clipsonic.parts import BRIDGES
+    from clipsonic.pipeline import CLIPSonicPipeline
 
     if name not in BRIDGES:
         raise UserError(f"no bridge '{name}'; a model may have {', '.join(BRIDGES)}")

@@ -23,7 +23,8 @@ from clipsonic.diffusion.sampling import solver
 from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.encoders.base import Encoder, TextEncoder
 from clipsonic.errors import UserError
-from clipsonic.pipeline import CLIPSonicPipeline, bridges_of
+from clipsonic.parts import bridges_of
+from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.settings.spectrogram import SpectrogramSettings
 from clipsonic.training.recipe import Recipe
 from clipsonic.vocoder.load import vocoder_of

@@ -13,7 +13,7 @@ from clipsonic.interfaces.engine import check_device
 from clipsonic.interfaces.reproduce.steps import Steps
 from clipsonic.interfaces.sidecar import fingerprint
 from clipsonic.model_folder import WEIGHTS, check_folder, resolve, shipped
-from clipsonic.pipeline import BRIDGES, PARTS
+from clipsonic.parts import BRIDGES, PARTS
 from clipsonic.published import PUBLISHED, require
 from clipsonic.vocoder.load import WITHOUT_WEIGHTS, load_vocoder
 
