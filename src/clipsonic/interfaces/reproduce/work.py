@@ -12,6 +12,7 @@ from clipsonic.errors import UserError
 from clipsonic.files import write_json
 
 TIMES = "times.json"
+SWEPT = ("swept", "swept_clips")  # settings of Fig. 3's steps alone
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Work:
     def claim(self, page: dict[str, Any]) -> None:
         """Takes an empty folder for these settings, or checks that it was taken for the same.
 
+        What is swept may change as long as no sweep was begun.
+
         Raises:
             UserError: it was taken for others, or cannot be written.
         """
@@ -30,13 +33,17 @@ class Work:
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file; name another folder")
         if path.exists():
-            if (before := json.loads(path.read_bytes())) != page:
+            before = json.loads(path.read_bytes())
+            if not any(step.startswith("guidance/") for step in self.times()):
+                before["preset"] |= {name: page["preset"][name] for name in SWEPT}
+            if before != page:
                 different = sorted(
                     name for name in before.keys() | page.keys() if before.get(name) != page.get(name)
                 )
                 raise UserError(
                     f"{self.folder} holds a reproduction with another {', '.join(different)}; name another folder"
                 )
+            write_json(path, page)
             return
         if self.folder.exists() and any(self.folder.iterdir()):
             raise UserError(f"{self.folder} holds something else than a reproduction; name another folder")
