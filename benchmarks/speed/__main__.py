@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.speed import cold, frechet, preparing, sampling, table, training, vocoder
+from benchmarks.speed import cold, frechet, memory, preparing, sampling, table, training, vocoder
 
 ROWS = {
     "cold": cold,
@@ -18,6 +18,7 @@ ROWS = {
     "training": training,
     "frechet": frechet,
     "vocoder": vocoder,
+    "memory": memory,
 }
 
 if __name__ == "__main__":

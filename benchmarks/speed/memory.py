@@ -10,8 +10,8 @@ PROGRAMS = {
     "imports alone": "",
     "4 s of sound": "ask(4.096)",
     "4 s, the twentieth time": "for _ in range(20): ask(4.096)",
-    "30 s of sound": "ask(30)",
-    "30 s, the third time": "for _ in range(3): ask(30)",
+    "60 s of sound": "ask(60)",
+    "60 s, the third time": "for _ in range(3): ask(60)",
     "a training step of mini, batch 32": "steps(1)",
     "its tenth step": "steps(10)",
 }
