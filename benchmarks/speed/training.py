@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.timing import Row, row
-from clipsonic.config import N_MELS
+from clipsonic.config import CROP_FRAMES, N_MELS
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
@@ -32,7 +32,7 @@ class Random(Recipe):
         self.model = build_unet(settings.unet, settings.diffusion, EMBEDDING)
         if channels_last:
             self.model.to(memory_format=torch.channels_last)
-        self.mel = torch.randn(settings.training.batch_size, 1, N_MELS, 128).clamp(-1, 1)
+        self.mel = torch.randn(settings.training.batch_size, 1, N_MELS, CROP_FRAMES).clamp(-1, 1)
         self.embedding = torch.nn.functional.normalize(torch.randn(len(self.mel), EMBEDDING), dim=-1)
 
     def batches(self, step: int, rank: int, processes: int) -> Iterator[Tensor]:

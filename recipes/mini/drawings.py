@@ -1,4 +1,4 @@
-"""Captioned pictures from vector drawings: icons, openclipart and tuxpaint's stamps.
+"""Captioned pictures from drawings: icons, openclipart, tuxpaint's stamps and GCompris.
 
 Drawings are rendered by ``rsvg-convert`` in two threads; one that fails or is too slow is skipped for good.
 """
@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from concepts import CONCEPTS, Concept
-from pictures import SIDE, Picture, find_concept, phrases, save_on_white
+from pictures import SIDE, Picture, find_concept, matcher, phrases, save_on_white
 from PIL import Image
+from rcc import read_rcc
 
 MOST_ALIKE = 20  # of 1,400 numbered stars, these are enough
 SECONDS = 5.0  # a drawing that renders longer is skipped
@@ -28,6 +28,22 @@ SAME_HAND = {  # sets that draw the same shapes in another style share their fam
     "fluent-emoji-flat": "fluent",
     "fluent-emoji-high-contrast": "fluent",
     "emojione-monotone": "emojione",
+    "ic": "material",
+    "material-symbols": "material",
+    "streamline-ultimate-color": "streamline-ultimate",
+}
+STYLE = (
+    re.compile(  # how a set names one shape drawn in another style; such shapes share their family as well
+        r"^(baseline|outline|round|sharp|twotone)-|"
+        r"-(bold|fill|filled|solid|duotone|duo|light|thin|line|linear|outlined?|rounded|remix|negative|flat)$"
+    )
+)
+GCOMPRIS = {  # archive: licence of its drawings
+    "instruments": "GPL-3",
+    "explore_farm_animals": "GPL-3",
+    "babymatch": "GPL-3",
+    "chronos": "GPL-3",
+    "lang": "CC-BY-SA-3.0",
 }
 DULL = {
     "",
@@ -147,6 +163,8 @@ def icons(npm: Path, work: Path) -> Iterator[Picture]:
                 f'width="{box[2]}" height="{box[3]}" viewBox="{" ".join(map(str, box))}">{icon["body"]}</svg>'
             )
             plain = re.sub(r"-(light|medium|dark|medium-light|medium-dark)(-skin-tone)?$|-?\d+", "", name)
+            while (without_style := STYLE.sub("", plain)) not in (plain, ""):
+                plain = without_style
             family = re.sub(r"^(man|woman|person)-|^(three|ten)-(?=oclock)", "", plain).replace("-", " ")
             target = work / "pictures" / "icons" / f"{folder.name}--{name}.png"
             drawings.append(
@@ -193,6 +211,27 @@ def stamps(folder: Path, work: Path) -> Iterator[Picture]:
     yield from render_all(drawings, work, "tuxpaint")
 
 
+def gcompris(folder: Path, work: Path) -> Iterator[Picture]:
+    """Yield those drawings of GCompris which show one of the concepts."""
+    drawings = []
+    for archive, licence in GCOMPRIS.items():
+        if not (folder / f"{archive}.rcc").exists():
+            continue
+        for path, content in read_rcc(folder / f"{archive}.rcc"):
+            name = Path(path)
+            concept = find_concept("gcompris", f"{archive}/{name.name}")
+            if concept is None:
+                continue
+            target = work / "pictures" / "gcompris" / f"{archive}--{name.name}.png"
+            plain = re.sub(r"[\d_-]+", " ", name.stem).strip()
+            if name.suffix != ".svg" and not target.exists():
+                save_on_white(Image.open(io.BytesIO(content)), target)
+            drawings.append(
+                Drawing(content, target, (plain,), concept, licence, f"gcompris/{archive}/{plain}")
+            )
+    yield from render_all(drawings, work, "gcompris")
+
+
 @functools.cache
 def metadata(folder: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Read title and keywords of every openclipart drawing."""
@@ -212,11 +251,11 @@ def openclipart(folder: Path, work: Path, concepts_only: bool) -> Iterator[Pictu
     """Yield openclipart's drawings, all of them or only those that show one of the concepts."""
     table = metadata(folder)
     times = Counter(title for title, _ in table.values())
-    patterns = [p for concept in CONCEPTS for p in concept.drawings]
+    wanted = matcher(tuple(p for concept in CONCEPTS for p in concept.drawings))
     drawings = []
     alike: Counter[str] = Counter()
     for name, (title, keywords) in table.items():
-        if concepts_only != any(fnmatchcase(name, pattern) for pattern in patterns):
+        if concepts_only != bool(wanted.match(name)):
             continue
         place = Path(name)
         stem = re.sub(r"[\d_.-]+", " ", place.stem).strip()

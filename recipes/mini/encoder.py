@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -21,9 +22,11 @@ import numpy as np
 import torch
 from encoder_report import Row, print_report, report
 from jaxtyping import Bool, Float, Int
+from pictures import CLOSED
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+from videos import slide
 
 from clipsonic.encoders.mini import MiniEncoder, image_features, text_features
 
@@ -43,6 +46,7 @@ WRAPPED_PER_CAPTION = 2
 MAX_CAPTIONS = 8
 SOURCE_WEIGHT = {"tiny_imagenet": 0.5, "openclipart": 0.5}
 CONCEPT_WEIGHT = 3.0
+SLIDES = 4  # of each open picture of a concept, as the videos show it: moved, scaled, tinted, mirrored
 CPU = torch.device("cpu")
 
 
@@ -96,6 +100,26 @@ def cached(
     return torch.from_numpy(np.stack([known[key] for key in keys])).float()
 
 
+def look(names: Sequence[str], work: Path) -> Float[Tensor, "b 1280"]:
+    """Features of pictures; PATH#N is the Nth slide of a picture, seeded by that name."""
+    images = []
+    for name in names:
+        path, _, number = name.partition("#")
+        random = np.random.default_rng(crc32(name.encode()))
+        images.append(slide(work / path, random) if number else Image.open(work / path))
+    return image_features(images, CPU)
+
+
+def slide_names(rows: Sequence[Row]) -> list[list[str]]:
+    """The slides of each picture that a video may show, none of the others."""
+    return [
+        [f"{row['path']}#{n}" for n in range(SLIDES)]
+        if row["concept"] and row["source"] not in CLOSED
+        else []
+        for row in rows
+    ]
+
+
 def caption_features(texts: Sequence[str], file: Path) -> Captions:
     """The captions and, of each, a few wrapped in templates; which ones depends on the caption alone."""
     variants = []
@@ -142,11 +166,15 @@ def batches(rows: Sequence[Row], settings: Settings) -> Iterator[Int[Tensor, "b"
 def train(
     encoder: MiniEncoder,
     rows: Sequence[Row],
-    pictures: Float[Tensor, "n 1280"],
+    pictures: Float[Tensor, "n views 1280"],
     captions: Captions,
     settings: Settings,
 ) -> None:
-    """Changes the encoder's projections in place."""
+    """Changes the encoder's projections in place.
+
+    Args:
+        pictures: of each picture its own features, then those of its slides, or its own again where it has none.
+    """
     owned = captions.of(rows)
     log_scale = torch.nn.Parameter(torch.tensor(np.log(1 / 0.07), dtype=torch.float32))
     groups = [
@@ -167,7 +195,8 @@ def train(
         variant = torch.randint(captions.features.shape[1], (len(chosen),))
         words = captions.features[said, variant]
 
-        image = encoder.project_image(F.dropout(pictures[chosen], settings.feature_dropout))
+        seen = pictures[chosen, torch.randint(pictures.shape[1], (len(chosen),))]
+        image = encoder.project_image(F.dropout(seen, settings.feature_dropout))
         text = encoder.project_text(words)
         fits = (sets[:, :, None] == said[None, None, :]).any(dim=1).fill_diagonal_(False)
         loss = contrastive(log_scale.exp().clamp(max=60) * image @ text.T, fits)
@@ -202,11 +231,19 @@ def main() -> None:
     rows: list[Row] = [json.loads(line) for line in lines]
     folder = arguments.work / "features"
 
-    def look(paths: Sequence[str]) -> Float[Tensor, "b 1280"]:
-        return image_features([Image.open(arguments.work / path) for path in paths], CPU)
-
-    pictures = cached(folder / "pictures.npz", [row["path"] for row in rows], look, chunk=16)
     learn = [index for index, row in enumerate(rows) if row["split"] == "train"]
+    shown = slide_names([rows[index] for index in learn])
+    keys = [row["path"] for row in rows] + [name for each in shown for name in each]
+    features = cached(folder / "pictures.npz", keys, partial(look, work=arguments.work), chunk=16)
+    pictures, slides = features[: len(rows)], iter(features[len(rows) :])
+    views = torch.stack(
+        [
+            torch.stack(
+                [pictures[index], *(next(slides) for _ in each)] + (SLIDES - len(each)) * [pictures[index]]
+            )
+            for index, each in zip(learn, shown, strict=True)
+        ]
+    )
     texts = sorted({text for index in learn for text in rows[index]["captions"][:MAX_CAPTIONS]})
     captions = caption_features(texts, folder / "texts.npz")
 
@@ -214,7 +251,7 @@ def main() -> None:
     names = [Path(path).stem.split("_", 1)[1].replace("_", " ") for path in photos]
     untrained = start(text_features(names, CPU))
     encoder = start(text_features(names, CPU))
-    train(encoder, [rows[index] for index in learn], pictures[learn], captions, settings)
+    train(encoder, [rows[index] for index in learn], views, captions, settings)
     # Rounded to float16 before it is measured, so that this encoder and the saved one are the same.
     encoder.half().save_pretrained(arguments.out)
     encoder = encoder.float().eval()

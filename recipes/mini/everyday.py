@@ -141,6 +141,16 @@ NAMES: dict[str, tuple[str, ...]] = {
     "teddy": ("teddy bear", "toy"),
     "hog": ("pig",),
     "ox": ("cow",),
+    "bison": ("cow",),
+    "marimba": ("xylophone",),
+    "organ": ("pipe organ",),
+    "oboe": ("woodwind",),
+    "space bar": ("keyboard",),
+    "bell cote": ("bell tower", "bells"),
+    "breakwater": ("sea", "coast"),
+    "running shoe": ("shoe",),
+    "Loafer": ("shoe",),
+    "cowboy boot": ("boot", "shoe"),
 }
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from drawings import icons, openclipart, stamps
+from drawings import gcompris, icons, openclipart, stamps
 from pictures import Picture, Source, emoji, imagenet, unique_pixels, write_rows
 from videos import list_sounds, make_videos
 
@@ -34,6 +34,8 @@ def picture_sources(args: argparse.Namespace) -> list[tuple[str, Source]]:
             sources.append(("icons", partial(icons, npm, args.work)))
     if args.stamps.is_dir():
         sources.append(("tuxpaint", partial(stamps, args.stamps, args.work)))
+    if args.gcompris.is_dir():
+        sources.append(("gcompris", partial(gcompris, args.gcompris, args.work)))
     if args.openclipart.is_dir():
         sources.append(
             ("openclipart of the concepts", partial(openclipart, args.openclipart, args.work, True))
@@ -66,18 +68,20 @@ def main() -> None:
     )
     parser.add_argument("--stamps", type=Path, default=Path("/usr/share/tuxpaint/stamps"))
     parser.add_argument("--openclipart", type=Path, default=Path("/usr/share/openclipart/svg"))
+    parser.add_argument("--gcompris", type=Path, default=Path("/usr/share/gcompris-qt/rcc"))
     parser.add_argument("--skip", choices=("videos", "openclipart"), action="append", default=[])
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
 
+    roots = (args.raw / "audio", args.work / "audio")
     pictures: list[Picture] = []
     seen: set[str] = set()
     collect(picture_sources(args), pictures, seen, args.work)
     print(Counter(p.concept for p in pictures if p.concept))
-    print(f"sounds: {list_sounds(args.raw / 'audio', args.work)}", flush=True)
+    print(f"sounds: {list_sounds(roots, args.work)}", flush=True)
     if "videos" not in args.skip:
         began = time.perf_counter()
-        made = make_videos(args.raw / "audio", args.work)
+        made = make_videos(roots, args.work)
         print(f"videos: {made} in {time.perf_counter() - began:.0f} s", flush=True)
     if "openclipart" not in args.skip and args.openclipart.is_dir():
         collect(

@@ -10,35 +10,53 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
 import soundfile
-from concepts import CONCEPTS, Concept
+import soxr
+from concept_sounds import CONCEPT_SOUNDS, LICENCES, ConceptSounds
 from numpy.typing import NDArray
 from pictures import CLOSED
 from PIL import Image, ImageChops
+from sounds import group_takes, string_takes
 
 FPS = 4
 SIZE = 256
 SECONDS = 5.0  # shorter sounds are repeated up to this length
-PIECE = 10.0  # long recordings are cut into pieces of this length
-MOST_PIECES = 8
+PIECE = 10.0  # longer recordings are cut into pieces of this length
+WHOLE = 8.0  # recordings up to this length stay whole
+MOST_PIECES = {"train": 8, "test": 4}  # of one recording
+VIDEOS = 48  # of a concept, about: scarce sounds are shown with more pictures
+MOST_TAKES = 6  # videos of one sound
+STRUNG = {"train": 32, "test": 6}  # videos of takes strung together
+RATE = 16_000  # of those
+QUIETEST, LOUDEST = 0.25, 0.95  # peaks of a stretch
 SILENCE = (5e-4, 0.005)  # below this level, or this part of the peak, a clip has ended
-TEST_FOLD = "4"
-LICENCES = {
-    "esc10": "CC-BY-3.0 / CC0 per clip",
-    "moodist": "Pixabay Content License / CC0",
-    "0ad": "CC-BY-SA-3.0",
-}
 
 Wave = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stretch of sound: a whole recording, a piece of one, or takes to string together."""
+
+    sounds: tuple[Path, ...]
+    name: str  # of the first, below its root
+    split: str
+    piece: int | None  # None: whole
+    beat: tuple[float, float] | None = None  # of takes
+
+    @property
+    def stem(self) -> str:
+        """A file name that no other unit of its concept has."""
+        plain = self.name.removesuffix(".ogg").replace("/", "-")
+        return plain + ("" if self.piece is None else f"-{self.piece}")
 
 
 @dataclass(frozen=True)
@@ -46,31 +64,38 @@ class Job:
     """One video to make: the stretch of sound and the pictures it may show."""
 
     target: Path
-    sound: Path
-    piece: int
-    whole: bool  # a whole padded clip, as opposed to a piece of a long recording
+    unit: Unit
     take: int  # videos of one sound differ in their pictures
     pictures: tuple[Path, ...]
     label: str
-    split: str
-    source: str
 
 
-def recordings(concept: Concept, audio: Path) -> Iterator[tuple[Path, str]]:
-    """Yield (file, split) of every recording of a concept; a recording lies in one split as a whole."""
-    for file in sorted((audio / "esc10" / concept.esc10).glob("*.ogg")):
-        yield file, "test" if file.name.split("-")[0] == TEST_FOLD else "train"
-    for split, patterns in (("train", concept.sounds), ("test", concept.test_sounds)):
-        for file in sorted(chain.from_iterable(audio.glob(pattern) for pattern in patterns)):
-            yield file, split
+def units(concept: ConceptSounds, roots: Sequence[Path]) -> Iterator[Unit]:
+    """Yield all stretches of sound of a concept; a recording lies in one split as a whole."""
+    for split in ("train", "test"):
+        for file, name in concept.files(split, roots):
+            seconds = float(soundfile.info(file).duration)
+            if seconds <= WHOLE:
+                yield Unit((file,), name, split, None)
+            else:  # a rest of more than half a piece counts
+                pieces = max(1, min(MOST_PIECES[split], round(seconds / PIECE)))
+                yield from (Unit((file,), name, split, piece) for piece in range(pieces))
+        takes = dict(concept.files(f"{split}_takes", roots))
+        series = group_takes(takes)
+        for number in range(STRUNG[split] if series else 0):
+            files = tuple(series[number % len(series)])
+            yield Unit(files, takes[files[0]], split, number, concept.beat)
 
 
-def list_sounds(audio: Path, work: Path) -> str:
+def list_sounds(roots: Sequence[Path], work: Path) -> str:
     """List all recordings in ``sounds.csv``, for the vocoder: concept or not, with the split of the videos."""
     held_out = {
-        sound for concept in CONCEPTS for sound, split in recordings(concept, audio) if split == "test"
+        file
+        for concept in CONCEPT_SOUNDS
+        for kind in ("test", "test_takes")
+        for file, _ in concept.files(kind, roots)
     }
-    sounds = sorted(audio.rglob("*.ogg"))
+    sounds = sorted(sound for root in roots for sound in root.rglob("*.ogg"))
     partial = work / "sounds.csv.part"
     with partial.open("w", newline="", encoding="utf-8") as out:
         table = csv.writer(out)
@@ -90,37 +115,19 @@ def open_pictures(work: Path) -> dict[tuple[str, str], tuple[Path, ...]]:
     return {key: tuple(sorted(paths)) for key, paths in table.items()}
 
 
-def count_pieces(sound: Path) -> int:
-    """Tell into how many pieces a long recording is cut; a rest of more than half a piece counts."""
-    return min(MOST_PIECES, round(float(soundfile.info(sound).duration) / PIECE))
-
-
-def plan(audio: Path, work: Path) -> list[Job]:
+def plan(roots: Sequence[Path], work: Path) -> list[Job]:
     """List every video there is to make."""
     shown = open_pictures(work)
     jobs = []
-    for concept in CONCEPTS:
-        for sound, split in recordings(concept, audio):
-            name = sound.relative_to(audio)
-            whole = name.parts[0] == "esc10"
-            pieces = 1 if whole else count_pieces(sound)
-            for piece in range(pieces):
-                for take in range(2 if split == "train" else 1):
-                    stem = f"{name.parts[0]}-{sound.stem}" + ("" if whole else f"-{piece}") + f"-v{take}"
-                    target = work / "videos" / concept.label.replace(" ", "_") / f"{stem}.mp4"
-                    jobs.append(
-                        Job(
-                            target,
-                            sound,
-                            piece,
-                            whole,
-                            take,
-                            shown[concept.label, split],
-                            concept.label,
-                            split,
-                            name.as_posix(),
-                        )
-                    )
+    for concept in CONCEPT_SOUNDS:
+        mine = list(units(concept, roots))
+        training = sum(unit.split == "train" for unit in mine)
+        takes = min(MOST_TAKES, max(1, round(VIDEOS / training)))
+        folder = work / "videos" / concept.label.replace(" ", "_")
+        for unit in mine:
+            for take in range(takes if unit.split == "train" else 1):
+                target = folder / f"{unit.stem}-v{take}.mp4"
+                jobs.append(Job(target, unit, take, shown[concept.label, unit.split], concept.label))
     return jobs
 
 
@@ -140,15 +147,25 @@ def fill(wave: Wave, rate: int, rng: np.random.Generator) -> Wave:
     return np.concatenate(parts)[:length]
 
 
-def read_sound(job: Job) -> tuple[Wave, int]:
-    """Read the stretch of sound of a job as mono samples, and their rate."""
-    rate = soundfile.info(job.sound).samplerate
-    start, stop = (
-        (0, None) if job.whole else (int(job.piece * PIECE * rate), int((job.piece + 1) * PIECE * rate))
-    )
-    samples, rate = soundfile.read(job.sound, start=start, stop=stop, dtype="float32", always_2d=True)
-    wave = samples.mean(axis=1, dtype=np.float32)
-    return (fill(wave, rate, _generator(job.source)) if job.whole else wave), rate
+def read_sound(unit: Unit) -> tuple[Wave, int]:
+    """Read a stretch of sound as mono samples, and their rate."""
+    rng = _generator(f"{unit.name} {unit.piece}")
+    if unit.beat is not None:
+        takes = [_mono(sound, 0, None, RATE) for sound in unit.sounds]
+        return string_takes(takes, RATE, rng, unit.beat, SECONDS), RATE
+    rate = soundfile.info(unit.sounds[0]).samplerate
+    if unit.piece is None:
+        return fill(_mono(unit.sounds[0], 0, None, rate), rate, rng), rate
+    start = int(unit.piece * PIECE * rate)
+    return _mono(unit.sounds[0], start, start + int(PIECE * rate), rate), rate
+
+
+def _mono(sound: Path, start: int, stop: int | None, wanted: int) -> Wave:
+    samples, rate = soundfile.read(sound, start=start, stop=stop, dtype="float32", always_2d=True)
+    wave: Wave = samples.mean(axis=1, dtype=np.float32)
+    peak = float(np.abs(wave).max(initial=1e-9))
+    wave *= min(max(1.0, QUIETEST / peak), LOUDEST / peak)  # some sources are ten times as quiet as others
+    return wave if rate == wanted else soxr.resample(wave, rate, wanted)
 
 
 def slide(picture: Path, rng: np.random.Generator) -> Image.Image:
@@ -167,7 +184,7 @@ def slide(picture: Path, rng: np.random.Generator) -> Image.Image:
 
 def slides(job: Job, seconds: int) -> list[Image.Image]:
     """Choose a picture for each second; the second video of a sound goes on where the first one stopped."""
-    order = _generator(job.source + str(job.piece)).permutation(len(job.pictures))
+    order = _generator(f"{job.unit.name} {job.unit.piece}").permutation(len(job.pictures))
     rng = _generator(str(job.target.name))
     return [slide(job.pictures[order[(job.take * seconds + n) % len(order)]], rng) for n in range(seconds)]
 
@@ -176,7 +193,7 @@ def make(job: Job) -> bool:
     """Write one video, unless it is there; return whether it was written now."""
     if job.target.exists():
         return False
-    wave, rate = read_sound(job)
+    wave, rate = read_sound(job.unit)
     pictures = slides(job, int(np.ceil(len(wave) / rate)))
     job.target.parent.mkdir(parents=True, exist_ok=True)
     partial = job.target.with_suffix(".part")
@@ -201,9 +218,9 @@ def make(job: Job) -> bool:
     return True
 
 
-def make_videos(audio: Path, work: Path) -> str:
+def make_videos(roots: Sequence[Path], work: Path) -> str:
     """Make all videos in two processes, list them in ``videos.csv``, and return a line of counts."""
-    jobs = plan(audio, work)
+    jobs = plan(roots, work)
     with ProcessPoolExecutor(2) as pool:
         written = sum(pool.map(make, jobs, chunksize=8))
     partial = work / "videos.csv.part"
@@ -211,12 +228,10 @@ def make_videos(audio: Path, work: Path) -> str:
         table = csv.writer(out)
         table.writerow(("path", "label", "split", "licence", "source"))
         for job in jobs:
-            licence = LICENCES[job.source.split("/")[0]]
-            table.writerow(
-                (job.target.relative_to(work).as_posix(), job.label, job.split, licence, job.source)
-            )
+            place, unit = job.target.relative_to(work).as_posix(), job.unit
+            table.writerow((place, job.label, unit.split, LICENCES[unit.name.split("/")[0]], unit.name))
     partial.rename(work / "videos.csv")
-    counts = Counter(job.split for job in jobs)
+    counts = Counter(job.unit.split for job in jobs)
     return f"{written} new, {counts['train']} train and {counts['test']} test in all"
 
 

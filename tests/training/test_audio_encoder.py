@@ -13,7 +13,6 @@ from clipsonic.training.audio_encoder import (
     AudioEncoderRecipe,
     accuracy,
     contrastive_losses,
-    random_filters,
     zero_shot,
 )
 from clipsonic.training.loop import train
@@ -72,15 +71,6 @@ def test_several_sounds_of_a_text_share_it() -> None:
         wanted -= sum(own) / len(own) / 2
     found = contrastive_losses(sound, text, label, torch.tensor(7.0))["from_text"]
     assert found.item() == pytest.approx(wanted / 2, rel=1e-4)
-
-
-def test_filters_are_smooth_and_as_wide_as_told() -> None:
-    curves = random_filters(2000, 6.0, torch.Generator().manual_seed(0))
-    assert curves.shape == (2000, 64, 1)
-    decibels = curves[:, 0, 0] * 20 / torch.log(torch.tensor(10.0))
-    assert decibels.std().item() == pytest.approx(6.0, rel=0.1)
-    assert curves.diff(dim=1).abs().max() < curves.abs().max()
-    assert not random_filters(3, 0.0, torch.Generator()).any()
 
 
 def test_trains_and_leaves_an_encoder(clipsonic_command, sounds, tmp_path) -> None:

@@ -56,6 +56,28 @@ def test_resuming_gives_the_same_weights(data, tmp_path, tiny_settings) -> None:
         assert torch.equal(one[name], other[name]), name
 
 
+def test_begins_with_another_model_and_says_so(data, tmp_path, tiny_settings) -> None:
+    list(train(SpectrogramRecipe(tiny_settings, data), tmp_path / "first"))
+    first = tmp_path / "first" / "model"
+    recipe = SpectrogramRecipe(tiny_settings, data, start=first)
+    given = load_file(first / "unet" / "diffusion_pytorch_model.safetensors")
+    for name, weight in recipe.unet.state_dict().items():
+        assert torch.equal(weight, given[name].to(weight.dtype)), name
+    next(train(recipe, tmp_path / "second"))
+    with pytest.raises(UserError, match="another data"):  # from random weights it would be another run
+        next(train(SpectrogramRecipe(tiny_settings, data), tmp_path / "second"))
+
+
+def test_a_model_of_another_shape_is_no_beginning(data, tmp_path, tiny_settings) -> None:
+    list(train(SpectrogramRecipe(changed(tiny_settings, steps=1), data), tmp_path / "first"))
+    wider = tiny_settings.unet.model_copy(update={"channels": (64, 64)})
+    with pytest.raises(UserError, match=r"differs in .* more tensors"):
+        settings = tiny_settings.model_copy(update={"unet": wider})
+        SpectrogramRecipe(settings, data, start=tmp_path / "first" / "model")
+    with pytest.raises(UserError, match="no model folder"):
+        SpectrogramRecipe(tiny_settings, data, start=tmp_path)
+
+
 def test_other_settings_or_data_are_refused(data, tmp_path, tiny_settings) -> None:
     out = tmp_path / "run"
     list(train(SpectrogramRecipe(changed(tiny_settings, steps=1), data), out))

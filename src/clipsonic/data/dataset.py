@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -43,6 +44,7 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         splits: names of the splits to use; None for all.
         quiet_crop_db: crops whose energy is more than this below the clip's loudest crop are not drawn.
             Minus infinity draws all crops alike, as the paper does.
+        speed: crops are played up to this share faster or slower, their pitch with them; 0 leaves them as they are.
         said: label => unit embedding (D,) to use instead of the pictures' own; clips of no such label are left out.
 
     Raises:
@@ -55,8 +57,10 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         splits: set[str] | None = None,
         quiet_crop_db: float = -float("inf"),
         said: Mapping[str, NDArray[np.float32]] | None = None,
+        speed: float = 0.0,
     ) -> None:
         self.folder = folder
+        self.speed = speed
         self.info: DatasetInfo = read_info(folder)
         self.quiet = 10 ** (quiet_crop_db / 10)
         self.said = said
@@ -105,9 +109,11 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         number, seed = draw
         random = np.random.default_rng(seed)
         wave, embeddings = self.wave(number), self.embeddings(number)
-        start = random.choice(crop_starts(wave, self.quiet))
-        crop = wave[start : start + CROP_SAMPLES].astype(np.float32) / np.float32(32768)
-        return crop, embeddings[random.integers(len(embeddings))]
+        factor = 1 + (random.uniform(-self.speed, self.speed) if self.speed else 0.0)
+        samples = min(round(CROP_SAMPLES * factor), len(wave))
+        start = random.choice(crop_starts(wave, self.quiet, samples))
+        crop = wave[start : start + samples].astype(np.float32) / np.float32(32768)
+        return stretched(crop, CROP_SAMPLES), embeddings[random.integers(len(embeddings))]
 
 
 def crop_starts(wave: NDArray[np.int16], quiet: float, samples: int = CROP_SAMPLES) -> NDArray[np.int64]:
@@ -116,6 +122,14 @@ def crop_starts(wave: NDArray[np.int16], quiet: float, samples: int = CROP_SAMPL
     total = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
     energy = total[starts + samples] - total[starts]
     return np.asarray(starts[energy >= quiet * energy.max()], dtype=np.int64)
+
+
+def stretched(wave: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+    """A sound played faster or slower so that it lasts so many samples; its pitch goes with it."""
+    if len(wave) == samples:
+        return wave
+    played: NDArray[np.float32] = soxr.resample(wave, len(wave), samples, quality="LQ")[:samples]
+    return np.pad(played, (0, samples - len(played)))
 
 
 class Draws(Sampler[list[tuple[int, int]]]):

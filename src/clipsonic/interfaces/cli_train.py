@@ -25,13 +25,17 @@ def train_spectrogram(
             help="With --set condition=text: mini, clap or a folder; what reads the labels (CLAP-TTA)."
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="A model whose U-Net to go on from, instead of random weights."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
     debug: Debug = False,
 ) -> None:
     """Train the diffusion U-Net; the same command goes on where it was stopped."""
     from clipsonic.interfaces.train import run_spectrogram
 
-    run_spectrogram(data, out, preset, change or [], condition_encoder, dry_run)
+    run_spectrogram(data, out, preset, change or [], condition_encoder, start, dry_run)
 
 
 @train_app.command("vocoder")

@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 
 
 def run_spectrogram(
-    data: Path, out: Path, preset: str, changes: list[str], condition_encoder: str | None, dry_run: bool
+    data: Path,
+    out: Path,
+    preset: str,
+    changes: list[str],
+    condition_encoder: str | None,
+    start: str | None,
+    dry_run: bool,
 ) -> None:
     """Trains a spectrogram model, or prints what would be trained."""
     settings = choose(SPECTROGRAM_PRESETS, preset, changes)
 
     from clipsonic.encoders.load import load_audio_encoder
+    from clipsonic.model_folder import resolve
     from clipsonic.training.spectrogram import SpectrogramRecipe
 
     encoder = None if condition_encoder is None else load_audio_encoder(condition_encoder)
-    recipe = SpectrogramRecipe(settings, data, encoder)
+    recipe = SpectrogramRecipe(settings, data, encoder, None if start is None else resolve(start))
     about = f"{data}, {len(recipe.clips)} training clips, encoder {recipe.encoder.id}"
     run_training(recipe, out, about, len(recipe.clips), dry_run)
 

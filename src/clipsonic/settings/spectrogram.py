@@ -43,6 +43,10 @@ class SpectrogramSettings(Frozen):
         0.0, ge=0
     )  # length, at most, of a random vector added to the unit embedding
     quiet_crop_db: float = -math.inf  # crops quieter than the clip's loudest crop by more are not drawn
+    speed: float = Field(
+        0.0, ge=0, lt=0.5
+    )  # sounds are played up to this share faster or slower, pitch and all
+    filter_db: float = Field(0.0, ge=0)  # standard deviation of the random filter a sound is heard through
     weights: Literal["float32", "float16"] = "float32"  # how the finished model is stored
 
 
@@ -76,6 +80,8 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
         ),
         condition_noise=1.5,
         quiet_crop_db=-20.0,
+        speed=0.08,
+        filter_db=2.0,
         weights="float16",
     ),
 }

@@ -1,7 +1,6 @@
 """What is trained on sounds and their labels: the small language-audio encoder."""
 
 import copy
-import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from clipsonic.audio import log_mel
-from clipsonic.config import N_MELS, SAMPLE_RATE
+from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ignore_interrupts
 from clipsonic.data.labelled import LabelBatch, LabelDraws, LabelledCrops
 from clipsonic.data.pairs import SOUND_PROMPT
@@ -23,6 +22,7 @@ from clipsonic.encoders.mini_audio import MiniAudioEncoder, even
 from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
 from clipsonic.settings.audio_encoder import AudioEncoderSettings
+from clipsonic.training.filters import random_filters
 from clipsonic.training.recipe import Recipe
 
 TRAINING_SPLITS = {"train"}
@@ -37,8 +37,6 @@ PROMPTS = (  # around a label; one is drawn for each label at every step
     "I hear {}",
 )
 VALIDATION_CLIPS = 256
-NEPERS_PER_DB = math.log(10) / 20
-FILTER_KNOTS = 6  # over the bands, straight lines between
 
 
 class AudioEncoderRecipe(Recipe):
@@ -144,12 +142,6 @@ def contrastive_losses(
     own = F.one_hot(label, len(text)).to(logits)
     from_text = -(logits.log_softmax(dim=0) * own).sum(dim=0) / own.sum(dim=0)
     return {"from_sound": F.cross_entropy(logits, label) / 2, "from_text": from_text.mean() / 2}
-
-
-def random_filters(count: int, spread_db: float, random: torch.Generator) -> Float[Tensor, "b mels 1"]:
-    """What random smooth filters, and changes of level, add to log-mels."""
-    knots = torch.randn(count, 1, FILTER_KNOTS, generator=random) * (spread_db * NEPERS_PER_DB)
-    return F.interpolate(knots, N_MELS, mode="linear", align_corners=True)[:, 0, :, None]
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -20,12 +21,14 @@ from clipsonic.data.pairs import PROMPT, SOUND_PROMPT
 from clipsonic.data.shards import read_info
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.sampling import solver
-from clipsonic.diffusion.unet import build_unet, predict
-from clipsonic.encoders.base import Encoder, TextEncoder
+from clipsonic.diffusion.unet import MelUNet, build_unet, predict
+from clipsonic.encoders.base import Encoder, TextEncoder, fingerprint
 from clipsonic.errors import UserError
+from clipsonic.model_folder import WEIGHTS, check_folder
 from clipsonic.parts import bridges_of
 from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.settings.spectrogram import SpectrogramSettings
+from clipsonic.training.filters import filtered
 from clipsonic.training.recipe import Recipe
 from clipsonic.vocoder.load import vocoder_of
 
@@ -38,12 +41,20 @@ class SpectrogramRecipe(Recipe):
 
     Args:
         encoder: with the condition "text", what reads the labels instead of the data set's own encoder.
+        start: a model folder whose U-Net training begins with, instead of random weights.
 
     Raises:
-        UserError: the folder is no data set, or has no training clips (with labels, where those are read).
+        UserError: the folder is no data set, or has no training clips (with labels, where those are read); the
+            model to start from is none, or of another shape.
     """
 
-    def __init__(self, settings: SpectrogramSettings, data: Path, encoder: TextEncoder | None = None) -> None:
+    def __init__(
+        self,
+        settings: SpectrogramSettings,
+        data: Path,
+        encoder: TextEncoder | None = None,
+        start: Path | None = None,
+    ) -> None:
         self.settings: SpectrogramSettings = settings
         self.training = settings.training
         self.data = data
@@ -53,19 +64,20 @@ class SpectrogramRecipe(Recipe):
         # Now, so that a missing one is not found out at the first checkpoint.
         self.encoder = encoder if encoder is not None else encoder_of(data)
         self.said = label_embeddings(self.encoder, labels) if settings.condition == "text" else None
-        self.clips = self._clips(TRAINING_SPLITS)
+        self.clips = self._clips(TRAINING_SPLITS, settings.speed)
         self.process = noise_process(settings.diffusion)
         self.objective = Objective(self.process)
         torch.manual_seed(settings.training.seed)
         self.unet = build_unet(settings.unet, settings.diffusion, self.encoder.embedding_dim)
+        self.began_with = "" if start is None else f" from {begin_with(self.unet, start)}"
         self.unet.to(memory_format=torch.channels_last)  # ten times faster in bf16 on a processor
         self.model = self.unet
 
     @property
     def data_id(self) -> str:
-        """Encoder and shards' checksums."""
-        info = self.clips.info
-        return f"{self.encoder.id} " + " ".join(sum[:12] for sum in info.shards.values())
+        """Encoder and shards' checksums, and the weights it began with where they are not random."""
+        sums = " ".join(sum[:12] for sum in self.clips.info.shards.values())
+        return f"{self.encoder.id} {sums}{self.began_with}"
 
     def batches(self, step: int, rank: int, processes: int) -> Iterator[Batch]:
         """Random crops and pictures, from a step on."""
@@ -74,7 +86,7 @@ class SpectrogramRecipe(Recipe):
 
     def losses(self, model: torch.nn.Module, batch: Batch, random: torch.Generator) -> dict[str, Tensor]:
         """The objective at random times; the condition is dropped (zeros) for some clips."""
-        x0, embedding = self._inputs(batch, model)
+        x0, embedding = self._inputs(batch, model, random)
         embedding = perturbed(embedding, self.settings.condition_noise, random)
         kept = torch.rand(len(x0), 1, generator=random) >= self.settings.condition_dropout
         t = torch.randint(0, self.objective.timesteps, (len(x0),), generator=random)
@@ -83,11 +95,13 @@ class SpectrogramRecipe(Recipe):
         return {name: value.mean() for name, value in parts.items()}
 
     def _inputs(
-        self, batch: Batch, model: torch.nn.Module
+        self, batch: Batch, model: torch.nn.Module, random: torch.Generator | None = None
     ) -> tuple[Float[Tensor, "b 1 mels frames"], Float[Tensor, "b d"]]:
         device = next(model.parameters()).device
         with torch.autocast(device.type, enabled=False):
             mel = log_mel(batch.wave.to(device))
+            if random is not None and self.settings.filter_db:
+                mel = filtered(mel, self.settings.filter_db, random)
         return to_model_range(mel)[:, None], batch.embedding.to(device)
 
     def _loss(
@@ -98,8 +112,8 @@ class SpectrogramRecipe(Recipe):
         with torch.autocast(x0.device.type, enabled=False):
             return self.objective.loss(prediction, x0, xt, noise, t)
 
-    def _clips(self, splits: set[str]) -> ClipDataset:
-        return ClipDataset(self.data, splits, self.settings.quiet_crop_db, self.said)
+    def _clips(self, splits: set[str], speed: float = 0.0) -> ClipDataset:
+        return ClipDataset(self.data, splits, self.settings.quiet_crop_db, self.said, speed)
 
     @cached_property
     def _held_out(self) -> list[Batch]:
@@ -143,6 +157,25 @@ class SpectrogramRecipe(Recipe):
             **bridges_of(folder),
         )
         pipeline.save(folder, half=self.settings.weights == "float16")
+
+
+def begin_with(unet: MelUNet, folder: Path) -> str:
+    """Fills a U-Net with the weights of a model's => their fingerprint.
+
+    Raises:
+        UserError: the folder is no model, or its U-Net has another shape.
+    """
+    check_folder(folder, {"unet": {"MelUNet": MelUNet}}, {"unet"})
+    weights = load_file(folder / "unet" / WEIGHTS)
+    expected = {name: tuple(weight.shape) for name, weight in unet.state_dict().items()}
+    other = {name for name, weight in weights.items() if expected.get(name) != tuple(weight.shape)}
+    if wrong := sorted(other | (expected.keys() - weights.keys())):
+        raise UserError(
+            f"{folder} cannot be begun with: its U-Net differs in {wrong[0]} and {len(wrong) - 1} more tensors; "
+            "choose the preset and settings it was trained with"
+        )
+    unet.load_state_dict(weights)
+    return fingerprint(weights.items())
 
 
 def label_embeddings(encoder: TextEncoder, labels: Sequence[str]) -> dict[str, NDArray[np.float32]]:

@@ -48,14 +48,20 @@ def plan(steps: Steps) -> list[Planned]:
         add("data", f"videos => clips, and embeddings of {preset.encoder}", steps.prepare, cost)
     if brought.vocoder is None and steps.model is None:
         add("vocoder", "log-mel => wave", steps.train_vocoder, vocoder_cost(preset.vocoder))
-    if steps.model is None:
+    trained = {system.trained_on for system in systems(steps)}
+    if steps.model is None and "pictures" in trained:
         add("pictures", "the U-Net of IQ, ZS, PD and SD", steps.train_on_pictures, network)
-    add("clip-words", "the U-Net of CLIP-TTA", steps.train_on_clip_words, network)
-    add("clap-words", "the U-Net of CLAP-TTA", steps.train_on_clap_words, network)
-    add("sd", "the prior trained on the set", steps.train_sd, prior)
-    if preset.prior_published is None and brought.captions is not None:
+    if "clip words" in trained:
+        add("clip-words", "the U-Net of CLIP-TTA", steps.train_on_clip_words, network)
+    if "clap words" in trained:
+        add("clap-words", "the U-Net of CLAP-TTA", steps.train_on_clap_words, network)
+    bridges = steps.bridges()
+    if "sd" in bridges:
+        add("sd", "the prior trained on the set", steps.train_sd, prior)
+    if "pd" in bridges and preset.prior_published is None:
         add("pd", "the prior trained on captioned pictures", steps.train_pd, prior)
-    add("linear", "the linear map, a bridge that needs no training", steps.fit_linear)
+    if "linear" in bridges:
+        add("linear", "the linear map, a bridge that needs no training", steps.fit_linear)
     answers = sampling_cost(preset.spectrogram, dim, preset.clips, ANSWER_FRAMES)
     swept = sampling_cost(preset.spectrogram, dim, preset.swept_clips * len(preset.swept), ANSWER_FRAMES)
     for system in systems(steps):
@@ -80,9 +86,10 @@ def plan(steps: Steps) -> list[Planned]:
 
 
 def systems(steps: Steps) -> list[System]:
-    """Those that can be asked: without a prior for PD there is no PD."""
+    """Those that are wanted and can be asked: without a prior for PD there is no PD."""
     there = {"zs", *steps.bridges()}
-    return [system for system in (*SYSTEMS, *OURS) if system.bridge in there]
+    wanted = steps.preset.systems
+    return [each for each in (*SYSTEMS, *OURS) if each.name in wanted and each.bridge in there]
 
 
 def swept_systems(steps: Steps) -> list[System]:

@@ -2,15 +2,32 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from clipsonic.config import Frozen
 from clipsonic.evaluation.questions import SEEDS
+from clipsonic.evaluation.systems import OURS, SYSTEMS
 from clipsonic.limits import MAX_GUIDANCE
 from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
 from clipsonic.settings.vocoder import VOCODER_PRESETS, VocoderSettings
 
+SYSTEM_NAMES = tuple(system.name for system in (*SYSTEMS, *OURS))
+
+
+def _known(name: str) -> str:
+    if name not in SYSTEM_NAMES:
+        raise ValueError(f"no system {name}; there are {', '.join(SYSTEM_NAMES)}")
+    return name
+
+
+def _with_zs(names: tuple[str, ...]) -> tuple[str, ...]:
+    if "ZS" not in names:
+        raise ValueError("ZS must be among them: a control is made of its answers")
+    return names
+
+
+SystemName = Annotated[str, AfterValidator(_known)]
 Guidance = Annotated[float, Field(ge=0, le=MAX_GUIDANCE)]
 
 
@@ -25,6 +42,7 @@ class Reproduction(Frozen):
     spectrogram: SpectrogramSettings
     prior: PriorSettings
     vocoder: VocoderSettings
+    systems: Annotated[tuple[SystemName, ...], AfterValidator(_with_zs)] = SYSTEM_NAMES  # to be measured
     clips: int = Field(512, gt=1)  # answers of a system
     guidance_scale: Guidance = 1.5
     swept: tuple[Guidance, ...] = Field(

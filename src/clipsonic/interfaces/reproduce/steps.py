@@ -12,7 +12,7 @@ from clipsonic.encoders.load import load_audio_encoder
 from clipsonic.evaluation.embeddings import load_sound_embedding
 from clipsonic.evaluation.mel_fid import MelImageEmbedding
 from clipsonic.evaluation.questions import Asking, Question, answer, questions, write_sound
-from clipsonic.evaluation.systems import System
+from clipsonic.evaluation.systems import OURS, SYSTEMS, System
 from clipsonic.files import whole_file, whole_folder
 from clipsonic.interfaces.evaluate import run_gap
 from clipsonic.interfaces.prepare import choose_encoder
@@ -128,9 +128,10 @@ class Steps:
         return CLIPSonicPipeline.from_pretrained(self.model).vocoder
 
     def bridges(self) -> list[str]:
-        """Names of those that systems use."""
+        """Names of those that the wanted systems use."""
         has_pd = self.preset.prior_published is not None or self.brought.captions is not None
-        return [*(["pd"] if has_pd else []), "sd", "linear"]
+        wanted = {system.bridge for system in (*SYSTEMS, *OURS) if system.name in self.preset.systems}
+        return [name for name in (*(["pd"] if has_pd else []), "sd", "linear") if name in wanted]
 
     def bridge_source(self, name: str) -> str:
         """A prior trained here, the published one, or the linear map: its folder or hub id."""
