@@ -234,14 +234,10 @@ CONCEPT_SOUNDS: tuple[ConceptSounds, ...] = (
     _rendered("clarinet", test=(f"{_PLAYED}/clarinet.ogg",)),
     _rendered("accordion", test=(f"{_PLAYED}/accordion.ogg",)),
     _rendered("harp", test=(f"{_PLAYED}/harp.ogg",)),
-    _rendered("xylophone"),
     _rendered(
         "drum kit",
         ("sonic-pi/loop_amen_full.ogg", "sonic-pi/loop_breakbeat.ogg"),
         (f"{_PLAYED}/drum_kit.ogg", "tuxpaint/hobbies/music/percussion/drumkit.ogg"),
     ),
-    _rendered("organ", test=(f"{_PLAYED}/organ.ogg",)),
     _rendered("banjo", test=(f"{_PLAYED}/banjo.ogg",)),
-    _rendered("harmonica", test=(f"{_PLAYED}/harmonica.ogg",)),
-    _rendered("bagpipes"),
 )

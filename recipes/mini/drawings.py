@@ -255,7 +255,7 @@ def openclipart(folder: Path, work: Path, concepts_only: bool) -> Iterator[Pictu
     drawings = []
     alike: Counter[str] = Counter()
     for name, (title, keywords) in table.items():
-        if concepts_only != bool(wanted.match(name)):
+        if concepts_only != wanted(name):
             continue
         place = Path(name)
         stem = re.sub(r"[\d_.-]+", " ", place.stem).strip()
