@@ -8,12 +8,13 @@ that it was not trained on.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from encoder_report import SYNONYMS
+from encoder_report import WORDS
 
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
@@ -27,9 +28,9 @@ SILENCE = 1e-3  # root mean square; quieter windows are left out
 
 
 def recording(source: str) -> str:
-    """videos/dog/esc10-4-182395-A-v0.mp4 => esc10-4-182395: takes and pieces of one recording are one."""
-    name, *parts = Path(source).stem.split("-")
-    return f"{name}-{'-'.join(parts[:2] if name == 'esc10' else parts[:-2])}"
+    """videos/dog/esc10-dog_bark-4-182395-A-v0.mp4 => esc10-dog_bark-4-182395: takes and pieces are one recording."""
+    name = re.sub(r"-v\d+$", "", Path(source).stem)
+    return re.sub(r"-[A-Z]$" if name.startswith("esc10") else r"-\d+$", "", name)
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def main() -> None:
         print(f"{label:<12}" + " ".join(f"{count:>3}" for count in counts))
     found: list[bool] = []
     for row, label in enumerate(labels):
-        words = SYNONYMS.get(label, ())
+        words = WORDS.get(label, ())
         heard = (encoder.encode_text(words) @ texts.T).argmax(1).tolist()
         found += [each == row for each in heard]
         wrong = [f"{word} => {labels[each]}" for word, each in zip(words, heard, strict=True) if each != row]

@@ -1,12 +1,15 @@
-"""What the mini encoder knows: zero-shot naming, synonyms, and the gap between pictures and words.
+"""What the mini encoder knows: zero-shot naming, words it was not trained on, the gap between pictures and words.
 
 Only pictures of the test split are used. Top-1 picks among prompts "a photo of [label]".
 """
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 import torch
+from concept_sounds import CONCEPT_SOUNDS
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,24 +20,65 @@ TEN = (
     "dog", "rooster", "rain", "sea waves", "baby crying",
     "clock", "sneezing", "helicopter", "chainsaw", "fire",
 )  # fmt: skip
-SOUNDING = (
-    "dog", "cat", "bird", "cow", "horse", "sheep", "pig", "goat", "lion", "frog", "monkey", "bee", "cricket",
-    "duck", "car", "train", "bus", "boat", "airplane", "motorcycle", "guitar", "drum", "violin", "piano",
-    "trumpet", "saxophone", "flute", "organ", "bell", "telephone", "clock", "fire", "rain",
-    "sea waves", "fountain",
+CONCEPTS = tuple(concept.label for concept in CONCEPT_SOUNDS)
+# Everyday things that make a sound and of which there are test photos.
+EVERYDAY = (
+    "dog", "cat", "cow", "horse", "sheep", "pig", "goat", "lion", "frog", "elephant", "rooster", "hen", "bird",
+    "owl", "seagull", "bee", "cricket", "car", "train", "bus", "boat", "airplane", "ambulance", "guitar",
+    "drum kit", "violin", "cello", "piano", "trumpet", "saxophone", "flute", "accordion", "harp", "banjo",
+    "bell", "clock", "typewriter", "keyboard", "washing machine", "hammer", "axe", "chainsaw", "sea waves",
+    "fountain", "lawn mower", "vacuum cleaner",
 )  # fmt: skip
-SYNONYMS = {
-    "dog": ("a barking puppy", "a hound", "a labrador", "a dog barking in the yard"),
-    "rooster": ("a crowing cockerel", "a rooster crowing at dawn", "a chicken on a farm"),
-    "rain": ("a downpour", "heavy rainfall", "raindrops on a window", "a rainy day"),
-    "sea waves": ("waves on a beach", "the ocean", "surf breaking on the shore", "the sea"),
-    "baby crying": ("a wailing infant", "a crying newborn", "a baby in tears", "a toddler sobbing"),
-    "clock": ("a ticking clock", "an alarm clock", "a wristwatch", "a grandfather clock"),
-    "sneezing": ("achoo", "a man who sneezes", "a sneeze", "someone with a cold"),
-    "helicopter": ("a chopper", "a helicopter flying overhead", "rotor blades"),
-    "chainsaw": ("a power saw", "a chain saw cutting a tree", "a lumberjack at work"),
-    "fire": ("a crackling campfire", "flames", "a bonfire", "a burning log"),
+# Words for the concepts; those that occur in a training caption are left out of the report.
+WORDS = {
+    "dog": ("canine", "mongrel", "a growling mutt"),
+    "cat": ("tomcat", "a purring kitty", "meowing"),
+    "cow": ("calf", "mooing", "dairy herd"),
+    "sheep": ("bleating", "flock grazing wool"),
+    "horse": ("stallion", "mare", "foal", "neighing", "a galloping pony"),
+    "rooster": ("cockerel", "crowing at dawn"),
+    "hen": ("pullet", "clucking poultry"),
+    "bird": ("songbird", "warbler", "chirping finches"),
+    "crow": ("cawing", "jackdaw"),
+    "seagull": ("herring gull", "gulls"),
+    "frog": ("toad", "croaking", "amphibian"),
+    "elephant": ("pachyderm", "tusked mammoth"),
+    "bee": ("honeybees buzzing", "swarm of wasps"),
+    "rain": ("downpour", "drizzle", "raindrops"),
+    "thunder": ("thunderclap", "thunderstorm"),
+    "wind": ("gale", "breeze", "gusts"),
+    "sea waves": ("surf", "breakers on the coastline"),
+    "river": ("creek", "brook", "babbling stream"),
+    "fire": ("blaze", "inferno", "embers"),
+    "helicopter": ("rotorcraft", "chopper"),
+    "train": ("locomotive", "freight wagons"),
+    "car": ("hatchback", "motorway driving"),
+    "boat": ("dinghy", "rowing"),
+    "chainsaw": ("lumberjack", "cutting logs motorised"),
+    "axe": ("chopping wood", "tomahawk"),
+    "sword": ("rapier", "fencing duel", "sabre"),
+    "pickaxe": ("quarrying", "digging for coal"),
+    "clock": ("timepiece", "ticking", "pendulum"),
+    "washing machine": ("laundering", "spin cycle"),
+    "bell": ("chiming", "tolling", "belfry"),
+    "baby crying": ("toddler crying", "wailing newborn", "infant sobbing"),
+    "sneezing": ("achoo", "having a cold"),
+    "footsteps": ("strolling", "hiker", "someone walks"),
+    "crowd": ("mob", "spectators", "onlookers"),
+    "piano": ("pianist", "steinway grand"),
+    "guitar": ("strumming", "ukulele"),
+    "violin": ("fiddle", "fiddler"),
+    "cello": ("cellist", "violoncello"),
+    "flute": ("flutist", "piccolo"),
+    "trumpet": ("trumpeter", "bugler"),
+    "saxophone": ("saxophonist",),
+    "clarinet": ("clarinetist",),
+    "accordion": ("squeezebox", "concertina"),
+    "harp": ("harpist",),
+    "drum kit": ("drummer", "percussion"),
+    "banjo": ("banjoist", "bluegrass picking"),
 }  # fmt: skip
+PLAIN = frozenset(["a", "at", "for", "having", "of", "on", "the", "someone"])  # may occur in captions
 
 
 class Row(TypedDict):
@@ -47,46 +91,83 @@ class Row(TypedDict):
     split: str
 
 
-def report(encoder: MiniEncoder, rows: Sequence[Row], pictures: Float[Tensor, "n 1280"]) -> dict[str, float]:
-    """Every figure of one encoder: shares of right answers, mean cosines, and the pictures they rest on."""
+def unseen(captions: Iterable[str]) -> list[tuple[str, str]]:
+    """The (words, concept) of the table of which no word occurs in a caption."""
+    known = {word for caption in captions for word in _words(caption)} - PLAIN
+    return [(text, label) for label, texts in WORDS.items() for text in texts if not known & _words(text)]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", text.lower()))
+
+
+def report(
+    encoder: MiniEncoder,
+    rows: Sequence[Row],
+    pictures: Float[Tensor, "n 1280"],
+    asked: Sequence[tuple[str, str]],
+) -> dict[str, float]:
+    """Every figure of one encoder: shares of right answers, mean cosines, and what they rest on.
+
+    Args:
+        asked: words and the concept that each means.
+    """
     with torch.no_grad():
         images = encoder.project_image(pictures)
     figures: dict[str, float] = {}
+    photo = ["imagenet" in row["source"] for row in rows]
+    truth = [row["concept"] for row in rows]
+    everyday = [_only(row, EVERYDAY) if is_photo else None for row, is_photo in zip(rows, photo, strict=True)]
+    figures |= _named(encoder, images, everyday, EVERYDAY, "everyday photos")
+    for title, labels in (("concepts", CONCEPTS), ("ten", TEN)):
+        here = [label if label in labels else None for label in truth]
+        drawn = [None if is_photo else label for label, is_photo in zip(here, photo, strict=True)]
+        figures |= _named(encoder, images, here, labels, f"{title}, all pictures")
+        figures |= _named(encoder, images, drawn, labels, f"{title}, open pictures")
 
-    ten = [row["concept"] for row in rows]
-    figures |= _named(encoder, images, ten, TEN, "ten")
-    for source in sorted({row["source"] for row in rows}):
-        here = [label if row["source"] == source else None for label, row in zip(ten, rows, strict=True)]
-        figures |= _named(encoder, images, here, TEN, f"ten, {source}")
-    sounding = [_only(row, SOUNDING) for row in rows]
-    figures |= _named(encoder, images, sounding, SOUNDING, "sounding")
-    photos = [
-        label if "imagenet" in row["source"] else None for label, row in zip(sounding, rows, strict=True)
-    ]
-    figures |= _named(encoder, images, photos, SOUNDING, "sounding, photos")
-
-    labels = encoder.encode_text([f"a photo of {label}" for label in TEN])
-    asked = [(text, TEN.index(label)) for label, texts in SYNONYMS.items() for text in texts]
-    right = torch.tensor([index for _, index in asked])
-    queries = encoder.encode_text([text for text, _ in asked])
-    photo_queries = encoder.encode_text([f"a photo of {text}" for text, _ in asked])
+    prompts = encoder.encode_text([f"a photo of {label}" for label in CONCEPTS])
+    right = torch.tensor([CONCEPTS.index(label) for _, label in asked])
+    bare = encoder.encode_text([text for text, _ in asked])
+    wrapped = encoder.encode_text([f"a photo of {text}" for text, _ in asked])
+    shown = torch.tensor([label in truth for label in CONCEPTS])
     centres = F.normalize(
-        torch.stack([images[torch.tensor([label == name for label in ten])].mean(dim=0) for name in TEN]),
+        torch.stack(
+            [
+                images[torch.tensor([label == name for label in truth])].mean(dim=0)
+                if there
+                else images[0] * 0
+                for name, there in zip(CONCEPTS, shown, strict=True)
+            ]
+        ),
         dim=1,
     )
-    figures["synonyms => label"] = _share(queries @ labels.T, right)
-    figures["labels => mean picture"] = _share(labels @ centres.T, torch.arange(len(TEN)))
-    figures["synonyms => mean picture"] = _share(queries @ centres.T, right)
-    figures["'a photo of [synonym]' => mean picture"] = _share(photo_queries @ centres.T, right)
-    figures["synonyms asked"] = len(asked)
+    figures["words not trained on"] = len(asked)
+    figures["words not trained on => label"] = _share(bare @ prompts.T, right)
+    figures["'a photo of [word]' => label"] = _share(wrapped @ prompts.T, right)
+    figures["'a photo of [word]' => mean picture"] = _share(wrapped @ centres.T, right)
+    figures["labels => mean picture"] = _share(prompts @ centres.T, torch.arange(len(CONCEPTS)))
 
-    prompts = encoder.encode_text([f"a photo of {row['captions'][0]}" for row in rows])
-    cosine = images @ prompts.T
+    captioned = encoder.encode_text([f"a photo of {row['captions'][0]}" for row in rows])
+    cosine = images @ captioned.T
     same = torch.tensor([[a["captions"][0] == b["captions"][0] for a in rows] for b in rows])
     figures["cosine of true pairs"] = cosine.diagonal().mean().item()
     figures["cosine of wrong pairs"] = cosine[~same].mean().item()
-    figures["distance of the two means"] = (images.mean(dim=0) - prompts.mean(dim=0)).norm().item()
+    figures["distance of the two means"] = (images.mean(dim=0) - captioned.mean(dim=0)).norm().item()
     return figures
+
+
+def confusions(encoder: MiniEncoder, rows: Sequence[Row], pictures: Float[Tensor, "n 1280"]) -> list[str]:
+    """Which concepts are taken for which others, the most frequent first."""
+    with torch.no_grad():
+        images = encoder.project_image(pictures)
+    prompts = encoder.encode_text([f"a photo of {label}" for label in CONCEPTS])
+    said = (images @ prompts.T).argmax(dim=1).tolist()
+    pairs = Counter(
+        (str(row["concept"]), CONCEPTS[guess])
+        for row, guess in zip(rows, said, strict=True)
+        if row["concept"] in CONCEPTS and row["concept"] != CONCEPTS[guess]
+    )
+    return [f"{true} taken for {other}: {count}" for (true, other), count in pairs.most_common(15)]
 
 
 def _only(row: Row, labels: Sequence[str]) -> str | None:

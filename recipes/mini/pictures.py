@@ -156,6 +156,9 @@ def spread(pictures: Iterable[Picture]) -> dict[str, str]:
         families.setdefault(picture.family, []).append(picture)
     order = sorted(families, key=_hash)
     split = {name: "test" if _hash(name) % 100 < TEST_PER_CENT else "train" for name in order}
+    for name in order:  # one photo of a class teaches little, and there are no others to test with
+        if any(p.source == "imagenet_sample" and p.concept for p in families[name]):
+            split[name] = "test"
     for concept in CONCEPTS:
         mine = [
             f
