@@ -3,7 +3,7 @@
 DATA is the prepared data set of mini. Three questions, each with its figures:
 - joints: frame-to-frame differences of the mel at the places where windows meet, beside those inside windows;
 - length: class agreement of the pieces of long clips, beside that of clips of 4.096 s;
-- cuts: what is heard in the halves of clips whose condition changes in the middle, and how steady the others are.
+- cuts: what is heard in the halves of clips whose condition changes in the middle, beside those where it stays.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from clipsonic.pipeline import OVERLAP, CLIPSonicPipeline
 from clipsonic.tracks import Track
 
 CLIP = round(CLIP_SECONDS * SAMPLE_RATE)
+HALF = 6.0  # seconds
 
 
 def joints(mels: np.ndarray) -> str:
@@ -77,19 +78,27 @@ def main() -> None:
         flush=True,
     )
 
-    halves = list(zip(truth, truth[3:] + truth[:3], strict=True))
-    heard: list[np.ndarray] = []
-    middle = 6.0
-    for seed, (first, second) in enumerate(halves):
-        rows = pipeline.embed([PROMPT.format(first), PROMPT.format(second)])
-        track = Track(2 * middle, [0.0, middle], rows, [0.0, middle])
-        wave = pipeline(embedding=track, generator=torch.Generator().manual_seed(seed)).audios[0]
-        heard += [wave[: round(middle * SAMPLE_RATE)], wave[round(middle * SAMPLE_RATE) :]]
-    cut = measure_agreement(judge, heard, [label for pair in halves for label in pair], words)
-    print(
-        f"cuts: class agreement of the halves of {len(halves)} clips of {2 * middle:g} s {cut.accuracy}",
-        flush=True,
-    )
+    others = [labels[(labels.index(label) + 3) % len(labels)] for label in truth]
+    for name, seconds in (("steady", truth), ("cuts", others)):
+        halves = [half for pair in zip(truth, seconds, strict=True) for half in pair]
+        waves = [wave for pair in zip(truth, seconds, strict=True) for wave in in_halves(pipeline, *pair)]
+        items = [n // 2 for n in range(len(halves))]
+        heard = measure_agreement(judge, waves, halves, words, items=items)
+        change = "that changes in the middle" if name == "cuts" else "that stays"
+        print(
+            f"{name}: class agreement of the halves of {len(truth)} clips of {2 * HALF:g} s under a condition "
+            f"{change} {heard.accuracy}",
+            flush=True,
+        )
+
+
+def in_halves(pipeline: CLIPSonicPipeline, first: str, second: str) -> list[np.ndarray]:
+    """A clip of two shots => what is heard in each."""
+    rows = pipeline.embed([PROMPT.format(first), PROMPT.format(second)])
+    shots = [0.0] if first == second else [0.0, HALF]
+    track = Track(2 * HALF, [0.0, HALF], rows, shots)
+    wave = pipeline(embedding=track, generator=torch.Generator().manual_seed(0)).audios[0]
+    return list(np.split(wave, 2))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import lfilter
 
 from clipsonic.errors import UserError
 from clipsonic.loudness import HIGHEST, at_loudness, at_peak, integrated_loudness
@@ -19,8 +21,44 @@ def test_a_full_sine_of_1_khz_is_at_minus_3_lufs() -> None:
     assert integrated_loudness(sine(0.1), RATE) == pytest.approx(-23.01, abs=0.05)
 
 
+@pytest.mark.parametrize("pause", [0.0, 2.0])
+def test_loudness_is_what_the_standard_computes(pause: float) -> None:
+    """ITU-R BS.1770-4 by hand, with its filters for 48 kHz and both gates, for noise with a pause."""
+    rate = 48_000
+    random = np.random.default_rng(0)
+    parts = [
+        0.2 * random.standard_normal(3 * rate),
+        np.zeros(round(pause * rate)),
+        0.02 * random.standard_normal(rate),
+    ]
+    wave = np.concatenate(parts).clip(-1, 1)
+    shelf = (
+        (1.53512485958697, -2.69169618940638, 1.19839281085285),
+        (1.0, -1.69065929318241, 0.73248077421585),
+    )
+    high_pass = (1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621)
+    heard = lfilter(*high_pass, lfilter(*shelf, wave))
+    blocks = sliding_window_view(heard, round(0.4 * rate))[:: round(0.1 * rate)]
+    power = np.square(blocks).mean(1)
+    level = -0.691 + 10 * np.log10(power + 1e-12)
+    loud = power[level > -70]
+    relative = -0.691 + 10 * np.log10(loud.mean()) - 10
+    by_hand = -0.691 + 10 * np.log10(power[(level > -70) & (level > relative)].mean())
+    assert integrated_loudness(wave.astype(np.float32), rate) == pytest.approx(by_hand, abs=0.06)
+    assert by_hand != pytest.approx(-0.691 + 10 * np.log10(power.mean()), abs=0.5)  # the gates do something
+
+
 def test_a_sound_shorter_than_a_block_is_measured_too() -> None:
     assert integrated_loudness(sine(0.1, seconds=0.1), RATE) == pytest.approx(-23.0, abs=0.5)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.401, 1.03, 4.096])
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
+def test_sounds_of_any_length_are_measured(seconds: float, rate: int) -> None:
+    """-20 dB of full scale, 997 Hz: -23.01, whatever is left over of the blocks."""
+    times = np.arange(round(seconds * rate)) / rate
+    wave = (0.1 * np.sin(2 * np.pi * 997 * times)).astype(np.float32)
+    assert integrated_loudness(wave, rate) == pytest.approx(-23.01, abs=0.1)
 
 
 @pytest.mark.parametrize("lufs", [-40.0, -23.0, -16.0])

@@ -30,7 +30,8 @@ def integrated_loudness(wave: Float[np.ndarray, "samples"], sample_rate: int) ->
     loudness = -np.inf
     try:
         while True:
-            loudness = float(sink.pull().metadata["lavfi.r128.I"])
+            # The last frame may be no whole block: nothing is said of it.
+            loudness = float(sink.pull().metadata.get("lavfi.r128.I", loudness))
     except (av.error.BlockingIOError, av.error.EOFError):
         return loudness
 

@@ -1,4 +1,4 @@
-"""A video's pictures over time, its cuts, and sound put onto it with its pictures untouched."""
+"""A video's pictures over time, and its cuts."""
 
 from pathlib import Path
 
@@ -7,16 +7,13 @@ import numpy as np
 import pytest
 
 from clipsonic.data.footage import Footage
-from clipsonic.data.muxing import CODECS, with_sound
 from clipsonic.data.video import Unusable
-from clipsonic.errors import UserError
 
-from ..conftest import tone, write_video
-
-RATE = 16_000
+from ..conftest import tone
+from ..films import write_film, write_record
 
 
-def write_shots(path: Path, shots: list[tuple[float, str]], rate: int = 10, rotation: int = 0) -> Path:
+def write_shots(path: Path, shots: list[tuple[float, str]], rate: int = 10) -> Path:
     """Shots of so many seconds: a plain grey that slowly darkens and brightens, or a moving noise."""
     random = np.random.default_rng(0)
     pattern = random.integers(0, 255, (64, 300, 3)).astype(np.uint8)
@@ -60,7 +57,7 @@ def test_one_picture_is_enough(tmp_path: Path) -> None:
     assert 0 < footage.seconds <= 0.1
 
 
-@pytest.mark.parametrize("name", ["text.mp4", "empty.mp4", "sound.wav", "gone.mp4", "long.mp4"])
+@pytest.mark.parametrize("name", ["text.mp4", "empty.mp4", "sound.wav", "gone.mp4", "long.mp4", "record.mp4"])
 def test_what_is_no_video_is_said_to_be_none(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.mp4").write_text("this is no video")
     (tmp_path / "empty.mp4").touch()
@@ -70,44 +67,62 @@ def test_what_is_no_video_is_said_to_be_none(tmp_path: Path, name: str) -> None:
         frame.rate = 44_100
         container.mux(stream.encode(frame))
     write_shots(tmp_path / "long.mp4", [(3.0, "grey")])
+    write_record(tmp_path / "record.mp4")
     with pytest.raises(Unusable) as error:
         list(Footage(tmp_path / name, longest=1.0))
     assert name in str(error.value)
 
 
-def pictures_of(path: Path) -> list[bytes]:
+@pytest.mark.parametrize(
+    ("rotation", "side"), [(0, np.s_[2, :]), (90, np.s_[:, 2]), (180, np.s_[-3, :]), (-90, np.s_[:, -3])]
+)
+def test_pictures_are_upright(tmp_path: Path, rotation: int, side: tuple) -> None:
+    path = write_film(tmp_path / "v.mp4", range(0, 500, 100), rotation=rotation)
+    picture = np.asarray(next(iter(Footage(path))).picture)
+    assert picture.shape == ((96, 64, 3) if rotation in (90, -90) else (64, 96, 3))
+    assert (picture[side] > 230).all()  # the bar along the top, turned against the clock
+    assert picture.mean() < 120
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+@pytest.mark.parametrize("start", [0, 5000, -700])
+def test_time_begins_with_the_first_picture(tmp_path: Path, ending: str, start: int) -> None:
+    """Whatever the stamps; what an edit list cuts off of an MP4 is not seen."""
+    path = write_film(tmp_path / f"v.{ending}", [start + time for time in range(0, 2000, 100)])
+    footage = Footage(path)
+    looks = [look.time for look in footage]
+    assert looks[0] == 0
+    cut = 0.7 if (start, ending) == (-700, "mp4") else 0
+    assert footage.seconds == pytest.approx(2.0 - cut, abs=0.01)
+    assert max(np.diff(looks)) <= 0.61
+
+
+def test_pictures_at_uneven_times(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "v.mp4", [0, 40, 80, 500, 520, 1900, 1940, 1950])
+    footage = Footage(path)
+    assert [look.time for look in footage] == pytest.approx([0, 0.5, 1.9], abs=0.01)
+    assert 1.95 < footage.seconds < 2.0
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_four_hours_are_refused_unread_and_their_beginning_is_not(
+    tmp_path: Path, ending: str, monkeypatch
+) -> None:
+    path = write_film(tmp_path / f"v.{ending}", range(0, 14_400_000, 1_800_000))
+    with monkeypatch.context() as patch:
+        patch.setattr("clipsonic.data.footage._frames", None)
+        with pytest.raises(Unusable, match="more than 600 s"):
+            Footage(path).check()
+    footage = Footage(path, only=60.0)
+    footage.check()
+    assert [look.time for look in footage] == [0.0]
+    assert footage.seconds == 60.0
+
+
+def test_a_length_that_the_file_does_not_tell_is_found_out(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "v.mkv", range(0, 3000, 100), options={"live": "1"})
     with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
-
-
-def sound_of(path: Path) -> tuple[np.ndarray, int]:
-    with av.open(str(path)) as container:
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-        pieces = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-        pieces += resampler.resample(None)
-    return np.concatenate([piece.to_ndarray()[0] for piece in pieces]), RATE
-
-
-@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
-def test_sound_is_put_on_and_pictures_stay(tmp_path: Path, ending: str) -> None:
-    video = write_video(tmp_path / "in.mp4", tone(3.0, 220), seconds=3.0)
-    wave = np.sin(2 * np.pi * 1000 * np.arange(3 * RATE) / RATE).astype(np.float32) * 0.5
-    out = tmp_path / f"out{ending}"
-    with_sound(video, wave, RATE, out)
-    assert pictures_of(out) == pictures_of(video)
-    found, _ = sound_of(out)
-    assert abs(len(found) / RATE - 3.0) < 0.15
-    spectrum = np.abs(np.fft.rfft(found[RATE : 2 * RATE]))
-    assert spectrum.argmax() == 1000  # the new sound, not the 220 Hz it had
-    with av.open(str(out)) as container:
-        assert [stream.type for stream in container.streams] == ["video", "audio"]
-
-
-def test_a_container_that_does_not_take_the_pictures(tmp_path: Path) -> None:
-    video = write_video(tmp_path / "in.mp4", None, seconds=1.0)
-    with pytest.raises(UserError, match=r"name it out\.mp4"):
-        with_sound(video, np.zeros(RATE, np.float32), RATE, tmp_path / "out.webm")
-    assert not (tmp_path / "out.webm").exists()
-    with pytest.raises(UserError, match="should end in"):
-        with_sound(video, np.zeros(RATE, np.float32), RATE, tmp_path / "out.avi")
-    assert ".avi" not in CODECS
+        assert container.duration is None
+    Footage(path, longest=0.5).check()
+    with pytest.raises(Unusable, match=r"more than 0\.5 s"):
+        list(Footage(path, longest=0.5))

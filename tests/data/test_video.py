@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from clipsonic.config import SAMPLE_RATE
-from clipsonic.data.video import PICTURE_SIDE, Unusable, _Tape, read_clips
+from clipsonic.data.frames import PICTURE_SIDE
+from clipsonic.data.video import Unusable, _Tape, read_clips
 from tests.conftest import tone, write_video
 
 CODER_FRAME = (

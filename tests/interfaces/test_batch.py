@@ -1,12 +1,18 @@
 """Many requests: each is what it would be alone, wrong rows spoil nothing, and nothing is made twice."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from clipsonic.model_folder import WEIGHTS
+
+from ..films import write_film, write_record
 
 QUICK = ("--steps", "2", "--seconds", "0.5")
 
@@ -27,7 +33,7 @@ def mixed(tmp_path: Path) -> Path:
         "rain,gone.png,,,\r\n"
         '"rain, and wind",,9,3,\r\n'
         "a cat,,many,,\r\n"
-        "a cat,,1,,dog.wav\r\n",
+        "a cat,,1,,dog.flac\r\n",
         encoding="utf-8",
     )
     return path
@@ -46,6 +52,7 @@ def test_each_clip_is_what_it_is_alone_and_wrong_rows_are_named(
     assert "3 of 6 rows" in said
     for name, asked in {
         "dog.wav": ("a dog", "--seed", "7", "--steps", "2"),
+        "00002-green.wav": ("--image", tmp_path / "green.png", "--seed", "8", "--steps", "2"),
         "00004-rain-and-wind.wav": ("rain, and wind", "--seed", "9", "--steps", "3"),
     }.items():
         target = tmp_path / "alone.wav"
@@ -57,6 +64,40 @@ def test_each_clip_is_what_it_is_alone_and_wrong_rows_are_named(
         assert np.abs(alone - together).max() < 0.01 * np.abs(alone).max()
     page = json.loads((out / "00004-rain-and-wind.json").read_text())
     assert (page["steps"], page["seed"], page["texts"]) == (3, 9, ["rain, and wind"])
+
+
+def test_a_batch_of_videos_names_those_that_are_none(clipsonic_command, tiny_model, tmp_path) -> None:
+    write_film(tmp_path / "good.mkv", range(0, 1000, 100))
+    write_film(tmp_path / "long.mp4", range(0, 14_400_001, 3_600_000))
+    write_record(tmp_path / "record.mp4")
+    out = tmp_path / "out"
+    names = ("good.mkv", "long.mp4", "record.mp4", "gone.mp4")
+    rows = [{"video": name, "file": f"{n}.mp4", "seed": 4} for n, name in enumerate(names)]
+    rows += [
+        {"video": "good.mkv", "file": "4.wav", "prompt": "a\u2028dog"},
+        {"video": "good.mkv", "file": "5.webm"},
+    ]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (tmp_path / "rows.jsonl").write_text(lines, "utf-8-sig")
+    words = ("--model", tiny_model, "--steps", "1")
+    code, said = clipsonic_command("generate", "--prompts", tmp_path / "rows.jsonl", "--out", out, *words)
+    assert code == 2
+    assert {path.name for path in out.iterdir() if path.suffix not in (".json", ".png")} == {"0.mp4", "4.wav"}
+    reasons = (
+        "lasts more than 600 s",
+        "has no track of moving pictures",
+        "no video",
+        "cannot be put into .webm",
+    )
+    for row, why in zip((2, 3, 4, 6), reasons, strict=True):
+        line = next(line for line in said.splitlines() if f"row {row}:" in line)
+        assert why in line
+    alone = tmp_path / "alone.mp4"
+    code, said = clipsonic_command(
+        "generate", "--video", tmp_path / "good.mkv", "-o", alone, "--seed", "4", *words
+    )
+    assert code == 0, said
+    assert alone.read_bytes() == (out / "0.mp4").read_bytes()
 
 
 def test_nothing_is_made_twice_and_changed_requests_are(clipsonic_command, tiny_model, tmp_path) -> None:
@@ -75,6 +116,25 @@ def test_nothing_is_made_twice_and_changed_requests_are(clipsonic_command, tiny_
     assert (out / "00002-rain.wav").stat().st_mtime_ns == times["00002-rain.wav"]
     clipsonic_command(*words, "--guidance-scale", "3")
     assert (out / "00002-rain.wav").stat().st_mtime_ns > times["00002-rain.wav"]
+
+
+def test_other_weights_under_the_same_name_make_it_anew(clipsonic_command, tiny_model, tmp_path) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    prompts, out = tmp_path / "prompts.txt", tmp_path / "out"
+    prompts.write_text("a dog\n")
+    words = ("generate", "--prompts", prompts, "--out", out, "--model", model, *QUICK)
+    assert clipsonic_command(*words)[0] == 0
+    before = json.loads((out / "00001-a-dog.json").read_text())
+    weights = model / "unet" / WEIGHTS
+    tensors = load_file(weights)
+    save_file({name: tensor * 1.01 for name, tensor in tensors.items()}, weights)
+    code, said = clipsonic_command(*words)
+    assert code == 0, said
+    assert "1 of 1 clips, 0 of them before" in said
+    after = json.loads((out / "00001-a-dog.json").read_text())
+    assert after["model_sha256"] != before["model_sha256"]
+    assert after["model"] == before["model"]
+    assert "1 of 1 clips, 1 of them before" in clipsonic_command(*words)[1]
 
 
 def test_several_processes_make_the_same(clipsonic_command, tiny_model, tmp_path) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from clipsonic.loudness import integrated_loudness
+
 from ..conftest import write_video
 
 RATE = 16_000
@@ -127,6 +129,27 @@ def test_levels_and_rates_are_in_the_file_and_the_sidecar(clipsonic_command, tin
     assert (page["sample_rate"], page["resampled_from"], page["peak_db"]) == (48_000, 16_000, -6.0)
 
 
+@pytest.mark.parametrize(("name", "rate"), [("a.wav", 16_000), ("a.ogg", 48_000), ("a.mkv", 44_100)])
+def test_a_file_is_as_loud_as_asked(clipsonic_command, tiny_model, tmp_path, name, rate) -> None:
+    out = tmp_path / name
+    words = ("generate", "rain", "--model", tiny_model, *QUICK, "--rate", rate, "--lufs", "-30", "-o", out)
+    more = ("--video", write_video(tmp_path / "v.mp4", None, seconds=2.0)) if name == "a.mkv" else ()
+    code, said = clipsonic_command(*words, *more)
+    assert code == 0, said
+    page = json.loads(out.with_suffix(".json").read_text())
+    assert (page["sample_rate"], page["lufs"]) == (rate, -30.0)
+    assert page.get("resampled_from") == (None if rate == RATE else RATE)
+    if name == "a.mkv":
+        with av.open(str(out)) as container:
+            found = container.streams.audio[0].rate
+            frames = list(container.decode(audio=0))
+        wave = np.concatenate([frame.to_ndarray()[0] for frame in frames]) / 2**15
+    else:
+        wave, found = soundfile.read(out, dtype="float32")
+    assert found == rate
+    assert integrated_loudness(wave, rate) == pytest.approx(-30, abs=0.3)
+
+
 def test_a_minute_is_made(clipsonic_command, tiny_model, tmp_path) -> None:
     out = tmp_path / "minute.wav"
     words = ("generate", "rain", "--model", tiny_model, "--steps", "1", "--seconds", "60", "-o", out)
@@ -147,7 +170,7 @@ def test_a_minute_is_made(clipsonic_command, tiny_model, tmp_path) -> None:
         (["rain", "--from", "{base}", "--strength", "2"], "the strength is 2.0"),
         (["rain", "--from", "gone.wav"], "no sound gone.wav"),
         (["--video", "gone.mp4"], "no video gone.mp4"),
-        (["--video", "{base}"], "has no picture track"),
+        (["--video", "{base}"], "has no track of moving pictures"),
         (["rain", "--frames", "mean"], "--frames is of a video"),
         (["rain", "-o", "{folder}/out.mp4"], "or with --video in .mp4"),
         (["rain", "--peak", "-1", "--lufs", "-23"], "give one of them"),

@@ -1,6 +1,7 @@
 """A video's pictures over time, for making sound to it: some every second, and where each shot begins."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsonic.data.video import Unusable, as_picture, seconds_of
+from clipsonic.data.frames import as_picture, picture_track, seconds_of
+from clipsonic.data.video import Unusable
 
 GLANCE = (32, 18)  # pixels to which frames are shrunk to find cuts
 # A cut changes the shrunk frame by more than this share of the full range, and by more than so many times what
@@ -32,35 +34,68 @@ class Look:
 class Footage:
     """The pictures of a video in one pass: the first of each shot, and one every `every` seconds.
 
+    Args:
+        longest: seconds that it may last.
+        only: seconds of its beginning that are looked at; it may then last as long as it likes.
+
     Raises:
-        Unusable: on iterating, if it cannot be read, has no pictures, or lasts more than `longest` seconds.
+        Unusable: on checking or iterating, if it cannot be read, has no pictures, or is too long.
     """
 
-    def __init__(self, path: Path, every: float = 0.5, longest: float = 600.0) -> None:
-        self.path, self.every, self.longest = path, every, longest
+    def __init__(
+        self, path: Path, every: float = 0.5, longest: float = 600.0, only: float | None = None
+    ) -> None:
+        self.path, self.every, self.longest, self.only = path, every, longest, only
         self.seconds = 0.0  # that it lasts; known when all was seen
+
+    def check(self) -> None:
+        """Refuses what can be refused without decoding."""
+        with self._opened():
+            pass
 
     def __iter__(self) -> Iterator[Look]:
         """In the order in which they are shown."""
+        with self._opened() as (container, track):
+            yield from self._looks(_frames(container, track))
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, Any]]:
+        """The file and its track of pictures."""
         try:
-            yield from self._looks()
+            with av.open(str(self.path), metadata_errors="replace") as container:
+                track = picture_track(container)
+                if track is None:
+                    covers = container.streams.video
+                    cover = "; to ask with its cover, give that as a picture" if covers else ""
+                    raise Unusable(f"{self.path} has no track of moving pictures{cover}")
+                told = float((track.duration or 0) * track.time_base) or (container.duration or 0) / 1e6
+                if self.only is None and told > self.longest + 1:
+                    raise self._too_long()
+                yield container, track
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise Unusable(f"{self.path} cannot be read as a video: {reason}") from error
 
-    def _looks(self) -> Iterator[Look]:
+    def _too_long(self) -> Unusable:
+        return Unusable(
+            f"{self.path} lasts more than {self.longest:g} s, the most for which sound is made; "
+            "ask for the first seconds of it with --seconds, or cut it"
+        )
+
+    def _looks(self, frames: Iterator[Any]) -> Iterator[Look]:
         first, last, gap = None, 0.0, 0.0
         shot, due = 0.0, 0.0
         before, moved = None, 0.0
-        for frame in self._frames():
+        for frame in frames:
             time = seconds_of(frame)
             if first is None:
                 first = time
             time = max(last, time - first)
+            if self.only is not None and time >= self.only:
+                self.seconds = self.only
+                return
             if time > self.longest:
-                raise Unusable(
-                    f"{self.path} lasts more than {self.longest:g} s, the most for which sound is made; cut it"
-                )
+                raise self._too_long()
             gap, last = (time - last or gap), time
             glance = _glance(frame)
             change = 0.0 if before is None else float(np.abs(glance - before).mean())
@@ -75,24 +110,16 @@ class Footage:
                 yield Look(time, as_picture(frame), cut)
         if first is None:
             raise Unusable(f"{self.path} has no pictures")
-        self.seconds = last + (gap or 1 / 25)
+        self.seconds = min(last + (gap or 1 / 25), self.longest)
 
-    def _frames(self) -> Iterator[Any]:
-        with av.open(str(self.path), metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise Unusable(f"{self.path} has no picture track")
-            stream = container.streams.video[0]
-            told = (container.duration or 0) / 1e6
-            if told > 2 * self.longest:  # what a container tells is not always right
-                raise Unusable(
-                    f"{self.path} lasts {told / 60:.0f} minutes; sound is made for {self.longest:g} s; cut it"
-                )
-            stream.thread_type = "AUTO"
-            for packet in container.demux(stream):
-                try:
-                    yield from packet.decode()
-                except av.error.InvalidDataError:
-                    continue  # a damaged packet costs itself, not the video
+
+def _frames(container: Any, track: Any) -> Iterator[Any]:
+    track.thread_type = "AUTO"
+    for packet in container.demux(track):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue  # a damaged packet costs itself, not the video
 
 
 def _glance(frame: Any) -> NDArray[np.float32]:

@@ -1,5 +1,8 @@
 """Sound onto a video whose pictures stay as they are, packet by packet."""
 
+import itertools
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +10,18 @@ import av
 import numpy as np
 from jaxtyping import Float
 
+from clipsonic.data.frames import picture_track
 from clipsonic.errors import UserError
 
 CODECS = {".mp4": "aac", ".m4v": "aac", ".mov": "aac", ".mkv": "flac", ".webm": "libopus"}
 FRAME = 4096  # samples handed to the encoder at once
+REORDERED = 32  # packets; none is stored further from its place in the order of showing
 
 
 def with_sound(video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int, out: Path) -> None:
     """Writes `out`: the pictures of `video`, not encoded again, with this sound instead of any it had.
+
+    The sound begins with the first picture that is shown; pictures later than its end are left out.
 
     Args:
         wave: mono, in [-1, 1].
@@ -26,22 +33,26 @@ def with_sound(video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int
     codec = CODECS.get(out.suffix.lower())
     if codec is None:
         raise UserError(f"{out} should end in {', '.join(CODECS)}")
+    source_options = {"fflags": "+genpts"}  # AVI says only when pictures are decoded
     try:
-        with av.open(str(video), metadata_errors="replace") as source, av.open(str(out), "w") as target:
-            picture = source.streams.video[0]
-            copied = target.add_stream_from_template(picture)
+        with (
+            av.open(str(video), metadata_errors="replace", options=source_options) as source,
+            av.open(str(out), "w") as target,
+        ):
+            picture = picture_track(source)
+            if picture is None:
+                raise ValueError("it has no moving pictures")
+            copied = target.add_stream_from_template(picture, opaque=True)  # no encoder is looked for
             copied.metadata.update(picture.metadata)
             sound = target.add_stream(
                 codec, rate=48_000 if codec == "libopus" else sample_rate, layout="mono"
             )
             pieces = _frames(wave, sample_rate)
-            begin = None
-            for packet in source.demux(picture):
-                if packet.dts is None:  # the empty packet at the end
-                    continue
+            for packet in _from_zero(source.demux(picture)):
                 time = float(packet.dts * packet.time_base)
-                begin = time if begin is None else begin
-                while pieces and pieces[-1][0] <= time - begin:
+                if time >= len(wave) / sample_rate:
+                    break
+                while pieces and pieces[-1][0] <= time:
                     target.mux(sound.encode(pieces.pop()[1]))
                 packet.stream = copied
                 target.mux(packet)
@@ -51,10 +62,47 @@ def with_sound(video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int
     except (av.error.FFmpegError, ValueError) as error:  # PyAV's word for a codec that the container lacks
         out.unlink(missing_ok=True)
         why = getattr(error, "strerror", error)
+        others = [
+            kind for kind in (video.suffix.lower(), ".mkv") if kind in CODECS and kind != out.suffix.lower()
+        ]
+        other = f"write {others[0]} instead, or " if others else "write "
         raise UserError(
-            f"the pictures of {video} cannot be put into {out.name} as they are: {why}; "
-            f"name it {out.stem}{video.suffix}, or write the sound alone"
+            f"the pictures of {video} cannot be put into {out.suffix} as they are: {why}; {other}the sound alone"
         ) from error
+
+
+def check_muxing(video: Path, sample_rate: int, ending: str) -> None:
+    """Puts a moment of silence onto the first pictures, and throws it away.
+
+    Raises:
+        UserError: as `with_sound`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        with_sound(video, np.zeros(sample_rate // 10, np.float32), sample_rate, Path(folder) / f"try{ending}")
+
+
+def _from_zero(packets: Iterator[Any]) -> Iterator[Any]:
+    """Packets with a time of decoding each, moved so that the first picture is shown at 0."""
+    packets = (packet for packet in packets if packet.size)  # the last is empty
+    head, shown = [], []
+    for packet in packets:
+        head.append(packet)
+        if not packet.is_discard:  # what is cut off by an edit list is there to be decoded, not to be shown
+            shown.append(packet.dts if packet.pts is None else packet.pts)
+        if len(shown) == REORDERED:
+            break
+    first = min((time for time in shown if time is not None), default=0)
+    later = next((packet.dts for packet in head if packet.dts is not None), 0)
+    for packet in reversed(head):  # Matroska does not say when the first are decoded
+        if packet.dts is None:
+            packet.dts = later - (packet.duration or 1)
+        later = packet.dts
+    for packet in itertools.chain(head, packets):
+        later = packet.dts = later + 1 if packet.dts is None else packet.dts
+        packet.dts -= first
+        if packet.pts is not None:
+            packet.pts -= first
+        yield packet
 
 
 def _frames(wave: Float[np.ndarray, "samples"], sample_rate: int) -> list[tuple[float, Any]]:

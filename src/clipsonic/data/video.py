@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsonic.config import CROP_SAMPLES, SAMPLE_RATE
+from clipsonic.data.frames import as_picture, picture_track, seconds_of
 from clipsonic.errors import UserError
 
-PICTURE_SIDE = 336  # pixels of the shorter side that are kept; the largest that a CLIP takes
 SEEK_EARLIER = 2.0  # seconds: some containers store a key frame after the sound that belongs to it
 SKIPPABLE = {"h264"}  # codecs that say for certain which frames no other is predicted from
 SILENCE = 10 ** (-60 / 20)  # root mean square below which a clip is silent: -60 dB of full scale
@@ -64,9 +64,9 @@ def _read_clips(
     with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             raise Unusable("no audio track")
-        if not container.streams.video:
+        picture, sound = picture_track(container), container.streams.audio[0]
+        if picture is None:
             raise Unusable("no picture")
-        picture, sound = container.streams.video[0], container.streams.audio[0]
         decoder = picture.codec_context
         decoder.thread_type, decoder.thread_count = "AUTO", threads
         skippable = decoder.name in SKIPPABLE
@@ -234,20 +234,3 @@ class _Tape:
                 f"too short: {self.samples / SAMPLE_RATE:.2f} s of sound, {CROP_SAMPLES / SAMPLE_RATE} needed"
             )
         return "no picture while there is sound"
-
-
-def as_picture(frame: Any) -> Image.Image:
-    """A decoded frame => an upright picture, its shorter side at most 336 pixels."""
-    scale = min(1.0, PICTURE_SIDE / max(1, min(frame.width, frame.height)))
-    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    picture: Image.Image = frame.to_image(width=size[0], height=size[1])
-    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture  # a phone held upright
-
-
-def seconds_of(frame: Any) -> float:
-    """When a decoded frame is shown; some containers give only the time at which it is decoded."""
-    if frame.time is not None:
-        return float(frame.time)
-    if frame.dts is not None and frame.time_base is not None:
-        return float(frame.dts * frame.time_base)
-    return 0.0

@@ -47,7 +47,7 @@ def answer(
     for seed in (first_seed + clip for clip in range(asked.number)):
         random = torch.Generator().manual_seed(seed)
         if query.video is not None:
-            conditions = conditions or watch(pipeline, query, pictures, bridge, random)
+            conditions = conditions or watch(pipeline, query, pictures, bridge, random, sampling.seconds)
             points: list[Any] = [None]
         else:
             points = embed(pipeline, query, pictures, bridge, random)
@@ -157,12 +157,17 @@ def _parts(
 
 
 def watch(
-    pipeline: "CLIPSonicPipeline", query: Query, pictures: Sequence[Any], bridge: str, random: Any
+    pipeline: "CLIPSonicPipeline",
+    query: Query,
+    pictures: Sequence[Any],
+    bridge: str,
+    random: Any,
+    seconds: float | None = None,
 ) -> Any:
-    """A video, with texts and pictures mixed in => the track of its embeddings.
+    """A video or its first `seconds`, with texts and pictures mixed in => the track of its embeddings.
 
     Raises:
-        UserError: it cannot be read, has no pictures, or is too long.
+        UserError: it cannot be read, has no pictures, is too long, or shorter than asked.
     """
     import torch
 
@@ -172,7 +177,7 @@ def watch(
     from clipsonic.tracks import Track
 
     assert query.video is not None
-    footage = Footage(query.video, LOOK_SECONDS, MAX_SECONDS)
+    footage = Footage(query.video, LOOK_SECONDS, MAX_SECONDS, seconds)
     times: list[float] = []
     shots: list[float] = []
     waiting: list[Any] = []
@@ -186,6 +191,10 @@ def watch(
             waiting = []
     if waiting:
         rows.append(pipeline.embed(image=waiting))
+    if seconds is not None and footage.seconds < seconds - LOOK_SECONDS:
+        raise UserError(
+            f"{query.video} lasts {footage.seconds:.2f} s, less than --seconds {seconds:g}; leave that out"
+        )
     track = Track(max(MIN_SECONDS, footage.seconds), times, torch.cat(rows), [0.0, *shots[1:]])
     if query.frames == MEAN:
         track = track.held(mix(track.embeddings))

@@ -7,8 +7,8 @@ from clipsonic.config import CLIP_SECONDS
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
 from clipsonic.interfaces.engine import Sampling
-from clipsonic.interfaces.writing import SOUNDS, Finish, check_output, file_name
-from clipsonic.limits import MAX_STEPS, check_numbers, check_prompts
+from clipsonic.interfaces.writing import FILMS, SOUNDS, Finish, check_output, file_name
+from clipsonic.limits import MAX_SECONDS, MAX_STEPS, check_numbers, check_prompts
 
 MAX_SEED = 2**62
 FOLLOW, MEAN = "follow", "mean"  # what to take of a video, besides a second to hold
@@ -162,8 +162,8 @@ class Asked:
             raise UserError(f"the seed is {self.seed}; it goes from 0 to {MAX_SEED - 1}")
         if self.given is not None and query.video is not None:
             raise UserError("a video brings its own length; vary or fill its sound in a second step")
-        if query.video is not None and not query.video.is_file():
-            raise UserError(f"no video {query.video}")
+        if query.video is not None:
+            self._check_video(query.video)
         if self.given is not None:
             self.given.check()
         for image in query.images:
@@ -171,6 +171,10 @@ class Asked:
         ending = ".mp4" if query.video is not None else ".wav"
         output = self.output or Path(f"{file_name(query.title)}{ending}")
         check_output(output, query.video)
+        if query.video is not None and output.suffix.lower() in FILMS:
+            from clipsonic.data.muxing import check_muxing
+
+            check_muxing(query.video, self.finish.rate, output.suffix)
         clips = self.number * (1 if query.to is None else query.points)
         paths = [output]
         if clips != 1:
@@ -179,6 +183,13 @@ class Asked:
             if image.resolve() in [path.with_suffix(".png").resolve() for path in paths]:
                 raise UserError(f"the spectrogram would be written over {image}; name another file with -o")
         return paths
+
+    def _check_video(self, video: Path) -> None:
+        from clipsonic.data.footage import Footage  # PyAV, for videos alone
+
+        if not video.is_file():
+            raise UserError(f"no video {video}")
+        Footage(video, longest=MAX_SECONDS, only=self.sampling.seconds).check()
 
 
 def check_many(like: Asked, folder: Path | None, ending: str) -> Path:

@@ -8,22 +8,26 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, replace
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic.errors import UserError
-from clipsonic.interfaces.answering import answer, answer_alike
+from clipsonic.interfaces.answering import Answer, answer, answer_alike
 from clipsonic.interfaces.asking import Asked
 from clipsonic.interfaces.engine import Engine
 from clipsonic.interfaces.progress import bar, console
 from clipsonic.interfaces.prompts import read_prompts
 from clipsonic.interfaces.writing import write_clip
+from clipsonic.model_folder import resolve
 
 if TYPE_CHECKING:
     from clipsonic.pipeline import CLIPSonicPipeline
 
 TOGETHER = 8  # requests in one batch
+MADE_OF = (".json", ".safetensors")  # endings of what decides a model
 Row = tuple[int, Asked]
 
 
@@ -45,13 +49,14 @@ def run(prompts: Path, like: Asked, folder: Path, ending: str, engine: Engine, p
     engine.check()
     wrong = [(number, asked) for number, asked in rows if isinstance(asked, str)]
     right = [(number, asked) for number, asked in rows if isinstance(asked, Asked)]
-    left = [row for row in right if not done(row[1], engine)]
+    maker = made_by(engine)
+    left = [row for row in right if not done(row[1], maker)]
     failed = len(wrong)
     for number, why in wrong:
         _tell(prompts, number, why)
     with bar("clips") as progress:
         task = progress.add_task("generating", total=len(right), completed=len(right) - len(left), note="")
-        for group, failures in work(groups(left), engine, processes):
+        for group, failures in work(groups(left), engine, maker, processes):
             failed += len(failures)
             for number, why in failures:
                 _tell(prompts, number, why)
@@ -69,20 +74,35 @@ def _tell(prompts: Path, number: int, why: str) -> None:
     console.print(f"{prompts}, row {number}: {why}", markup=False, soft_wrap=True)
 
 
-def request_id(asked: Asked, engine: Engine) -> str:
+def made_by(engine: Engine) -> str:
+    """A fingerprint of what answers: its settings, and the files of its model and vocoder, whatever their names.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    from clipsonic.interfaces.sidecar import fingerprint
+
+    folders = [resolve(engine.model)]
+    folders += [Path(engine.vocoder)] if engine.vocoder is not None and Path(engine.vocoder).is_dir() else []
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in MADE_OF]
+    page = [asdict(engine), *(fingerprint(path) for path in files)]
+    return hashlib.sha256(json.dumps(page).encode()).hexdigest()
+
+
+def request_id(asked: Asked, maker: str) -> str:
     """A fingerprint of everything that was asked for, written into the sidecar to know what is done."""
-    page = json.dumps([asdict(asked), asdict(engine)], default=str, sort_keys=True)
+    page = json.dumps([asdict(asked), maker], default=str, sort_keys=True)
     return hashlib.sha256(page.encode()).hexdigest()[:16]
 
 
-def done(asked: Asked, engine: Engine) -> bool:
+def done(asked: Asked, maker: str) -> bool:
     """Whether the clip is there, made for this very request."""
     path = Path(str(asked.output))
     try:
         page = json.loads(path.with_suffix(".json").read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return path.exists() and isinstance(page, dict) and page.get("request") == request_id(asked, engine)
+    return path.exists() and isinstance(page, dict) and page.get("request") == request_id(asked, maker)
 
 
 def groups(rows: Sequence[Row]) -> list[list[Row]]:
@@ -102,74 +122,108 @@ def groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def work(
-    parts: Sequence[list[Row]], engine: Engine, processes: int
+    parts: Sequence[list[Row]], engine: Engine, maker: str, processes: int
 ) -> Iterator[tuple[list[Row], list[tuple[int, str]]]]:
     """Makes the groups and yields each with its failures, as they are done."""
     if not parts:
         return
     if processes == 1:
-        maker = _Maker(engine)
+        alone = _Maker(engine, maker)
         for part in parts:
-            yield part, maker.make(part)
+            yield part, alone.make(part)
         return
     context = multiprocessing.get_context("spawn")
     count = min(processes, len(parts))
-    pool = ProcessPoolExecutor(count, context, _begin, (engine, max(1, (os.cpu_count() or 1) // count)))
+    threads = max(1, (os.cpu_count() or 1) // count)
+    pool = ProcessPoolExecutor(count, context, _begin, (engine, maker, threads))
     try:
-        running: dict[Future[list[tuple[int, str]]], list[Row]] = {
-            pool.submit(_make, part): part for part in parts
-        }
+        with _undisturbed():
+            running: dict[Future[list[tuple[int, str]]], list[Row]] = {
+                pool.submit(_make, part): part for part in parts
+            }
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a process was ended from outside, perhaps for want of memory; the same command goes on, "
+            "with fewer --processes if need be"
+        ) from error
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.terminate()  # which lets it finish what it is writing
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A block in which processes begin that Ctrl-C does not reach: the main process stops them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Maker:
     """A model that makes groups of requests; bridges that are not its own come with the model that they join."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, maker: str) -> None:
+        self.engine, self.maker = engine, maker
         self.loaded: dict[str | None, tuple[CLIPSonicPipeline, str]] = {}
+        self.stopped = self.stoppable = False
+
+    def stop(self, *signal: Any) -> None:
+        """Nothing more is begun, and nothing goes on but what is being written."""
+        self.stopped = True
+        if self.stoppable:
+            raise KeyboardInterrupt
 
     def make(self, rows: Sequence[Row]) -> list[tuple[int, str]]:
         """Writes the clips of a group => the rows that failed, and why."""
         try:
-            bridge = rows[0][1].query.bridge
-            if bridge not in self.loaded:
-                self.loaded[bridge] = self.engine.load(bridge)
-            self._write(rows, *self.loaded[bridge])
+            self._write(rows, self._answers([asked for _, asked in rows]))
         except UserError as error:
             if len(rows) == 1:
                 return [(rows[0][0], str(error))]
             return [failure for row in rows for failure in self.make([row])]  # which of them it was
         return []
 
-    def _write(self, rows: Sequence[Row], pipeline: "CLIPSonicPipeline", bridge: str) -> None:
+    def _answers(self, asked: Sequence[Asked]) -> list[Answer]:
+        self.stoppable = True
+        try:
+            if self.stopped:
+                raise KeyboardInterrupt
+            bridge = asked[0].query.bridge
+            if bridge not in self.loaded:
+                self.loaded[bridge] = self.engine.load(bridge)
+            if len(asked) == 1:
+                return answer(*self.loaded[bridge], asked[0], int(asked[0].seed or 0))
+            return answer_alike(*self.loaded[bridge], asked)
+        finally:
+            self.stoppable = False
+
+    def _write(self, rows: Sequence[Row], answers: Sequence[Answer]) -> None:
         from clipsonic.interfaces.sidecar import describe
 
-        asked = [each for _, each in rows]
-        if len(asked) == 1:
-            answers = answer(pipeline, bridge, asked[0], int(asked[0].seed or 0))
-        else:
-            answers = answer_alike(pipeline, bridge, asked)
-        for each, (audio, mel, page) in zip(asked, answers, strict=True):
-            about = describe(pipeline, each, bridge, self.engine) | page
-            about |= {"request": request_id(each, self.engine)}
-            write_clip(Path(str(each.output)), audio, mel, about, each.finish, each.query.video)
+        for (_, asked), (audio, mel, page) in zip(rows, answers, strict=True):
+            about = describe(*self.loaded[asked.query.bridge], asked, self.engine) | page
+            about |= {"request": request_id(asked, self.maker)}
+            write_clip(Path(str(asked.output)), audio, mel, about, asked.finish, asked.query.video)
 
 
 _maker: _Maker | None = None  # of a worker process
 
 
-def _begin(engine: Engine, threads: int) -> None:
+def _begin(engine: Engine, maker: str, threads: int) -> None:
     import torch
 
     global _maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops all
     torch.set_num_threads(threads)
-    _maker = _Maker(replace(engine))
+    _maker = _Maker(engine, maker)
+    signal.signal(signal.SIGTERM, _maker.stop)
 
 
 def _make(rows: list[Row]) -> list[tuple[int, str]]:

@@ -132,7 +132,9 @@ def generate(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(help="Length of the sound, 0.1 to 600; 4.096, or that of --from, unless told."),
+        typer.Option(
+            help="Length, 0.1 to 600; 4.096, or that of --from or --video, unless told; of a video, its beginning."
+        ),
     ] = None,
     rate: Annotated[int, typer.Option(help="Hz of the file; other than 16000 is resampled.")] = 16_000,
     peak: Annotated[float | None, typer.Option(help="Largest sample, dB of full scale, such as -1.")] = None,

@@ -31,7 +31,7 @@ def run(asked: Asked, engine: Engine) -> None:
             pipeline, bridge, asked, first_seed, lambda step: progress.update(task, completed=step)
         )
     for path, (audio, mel, page) in zip(paths, answers, strict=True):
-        page = describe(pipeline, asked, bridge, engine) | page
+        page = describe(pipeline, bridge, asked, engine) | page
         write_clip(path, audio, mel, page, asked.finish, asked.query.video)
         names = f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}"
         console.print(f"{names}  seed {page['seed']}", markup=False, soft_wrap=True)

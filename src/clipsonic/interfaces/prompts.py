@@ -36,13 +36,14 @@ def read_prompts(path: Path, like: Asked, folder: Path, ending: str) -> Iterator
     for number, row in enumerate(_rows(path), start=1):
         try:
             asked = _request(row, number, path.parent, like, folder, ending)
-            if asked.output in taken:
-                raise UserError(f"an earlier row is written to {asked.output} as well")
+            place = Path(str(asked.output)).with_suffix("")  # the picture and the sidecar have it as well
+            if place in taken:
+                raise UserError(f"an earlier row is written to {place}.* as well")
             asked.check()
         except UserError as error:
             yield number, str(error)
         else:
-            taken.add(Path(str(asked.output)))
+            taken.add(place)
             yield number, asked
 
 
@@ -70,7 +71,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any] | str]:
             filled = {name: value for name, value in row.items() if value}
             yield "the row has more cells than there are columns" if "" in row else filled
     elif kind == ".jsonl":
-        for line in filter(str.strip, text.splitlines()):
+        for line in filter(str.strip, text.split("\n")):  # a string may hold other ends of lines
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:

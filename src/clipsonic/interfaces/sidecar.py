@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clipsonic.pipeline import CLIPSonicPipeline
 
 
-def describe(pipeline: "CLIPSonicPipeline", asked: Asked, bridge: str, engine: Engine) -> dict[str, Any]:
+def describe(pipeline: "CLIPSonicPipeline", bridge: str, asked: Asked, engine: Engine) -> dict[str, Any]:
     """The request and the parts that answered it, weights by their SHA-256."""
     query, sampling = asked.query, asked.sampling
     model = resolve(engine.model)

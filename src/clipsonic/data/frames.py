@@ -1,0 +1,31 @@
+"""A video's track of pictures, and its decoded frames."""
+
+from typing import Any
+
+import av
+from PIL import Image
+
+PICTURE_SIDE = 336  # pixels of the shorter side that are kept; the largest that a CLIP takes
+
+
+def picture_track(container: Any) -> Any:
+    """The first track of moving pictures, if there is one; the cover of a record is none."""
+    cover = av.stream.Disposition.attached_pic
+    return next((track for track in container.streams.video if not track.disposition & cover), None)
+
+
+def as_picture(frame: Any) -> Image.Image:
+    """A decoded frame => an upright picture, its shorter side at most 336 pixels."""
+    scale = min(1.0, PICTURE_SIDE / max(1, min(frame.width, frame.height)))
+    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    picture: Image.Image = frame.to_image(width=size[0], height=size[1])
+    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture  # a phone held upright
+
+
+def seconds_of(frame: Any) -> float:
+    """When a decoded frame is shown; some containers give only the time at which it is decoded."""
+    if frame.time is not None:
+        return float(frame.time)
+    if frame.dts is not None and frame.time_base is not None:
+        return float(frame.dts * frame.time_base)
+    return 0.0
