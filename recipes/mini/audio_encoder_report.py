@@ -28,7 +28,7 @@ SILENCE = 1e-3  # root mean square; quieter windows are left out
 
 
 def recording(source: str) -> str:
-    """videos/dog/esc10-dog_bark-4-182395-A-v0.mp4 => esc10-dog_bark-4-182395: takes and pieces are one recording."""
+    """videos/dog/esc10-dog_bark-4-182395-A-v0.mp4 => esc10-dog_bark-4-182395: takes and pieces are one."""
     name = re.sub(r"-v\d+$", "", Path(source).stem)
     return re.sub(r"-[A-Z]$" if name.startswith("esc10") else r"-\d+$", "", name)
 

@@ -58,7 +58,7 @@ CPU = torch.device("cpu")
 class Settings:
     """What a run depends on besides its pictures."""
 
-    steps: int = 800
+    steps: int = 1200
     batch: int = 512
     learning_rate: float = 1e-3
     weight_decay: float = 0.05

@@ -6,10 +6,12 @@ raw=$1 work=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
 mkdir -p "$work/npm" && cp "$here/package.json" "$work/npm/" && npm install --prefix "$work/npm"
+python "$here/sounds.py" --raw "$raw" --work "$work"
 python "$here/materials.py" --raw "$raw" --npm "$work/npm/node_modules" --work "$work"
 python "$here/encoder.py" --work "$work" --out "$work/encoder"
 clipsonic prepare "$work/videos.csv" --encoder "$work/encoder" --out "$work/data"
-clipsonic train audio-encoder --preset mini --data "$work/data" --out "$work/audio_encoder"
+clipsonic train audio-encoder --preset mini --data "$work/data" --out "$work/audio_encoder" \
+  --set training.batch_size=92 --set training.steps=450 --set training.lr_decay=0.992
 python "$here/audio_encoder_report.py" --data "$work/data" --encoder "$work/audio_encoder/model"
 clipsonic train spectrogram --preset mini --data "$work/data" --out "$work/run"
 clipsonic train vocoder --preset mini --data "$work/sounds.csv" --out "$work/vocoder"

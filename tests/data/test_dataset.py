@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
-from clipsonic.data.dataset import ClipDataset, Draws, batches, crop_starts, encoder_of
+from clipsonic.data.dataset import ClipDataset, Draws, batches, crop_starts, encoder_of, stretched
 from clipsonic.data.prepare import prepare
 from clipsonic.data.sources import find_videos
 from clipsonic.errors import UserError
@@ -38,6 +38,27 @@ def test_quiet_crops_are_not_drawn() -> None:
     assert 0 < len(loud) < len(everywhere)
     assert loud.min() > 4 * CROP_SAMPLES
     assert loud.max() < 6 * CROP_SAMPLES
+
+
+def test_faster_and_slower_crops_change_pitch_and_keep_their_length() -> None:
+    time = np.arange(CROP_SAMPLES + 3000) / 16_000
+    tone = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
+    for samples in (CROP_SAMPLES - 2500, CROP_SAMPLES, CROP_SAMPLES + 2500):
+        played = stretched(tone[:samples], CROP_SAMPLES)
+        assert played.shape == (CROP_SAMPLES,)
+        spectrum = np.abs(np.fft.rfft(played * np.hanning(CROP_SAMPLES)))
+        hertz = spectrum.argmax() * 16_000 / CROP_SAMPLES
+        assert hertz == pytest.approx(1000 * samples / CROP_SAMPLES, abs=1)
+
+
+def test_speed_is_drawn_with_the_crop(videos, tmp_path, mini_encoder) -> None:
+    list(prepare(find_videos([videos]), tmp_path / "data", mini_encoder, workers=1))
+    plain, varied = (ClipDataset(tmp_path / "data", {"train"}, speed=speed) for speed in (0.0, 0.1))
+    again = ClipDataset(tmp_path / "data", {"train"}, speed=0.1)
+    first = varied[0, 5][0]
+    assert first.shape == (CROP_SAMPLES,)
+    assert np.array_equal(first, again[0, 5][0])
+    assert not np.array_equal(first, plain[0, 5][0])
 
 
 def test_batches_and_encoder(videos, tmp_path, mini_encoder) -> None:

@@ -104,8 +104,8 @@ def test_what_is_shipped_hears_words(tmp_path) -> None:
     """Hiss and ticks made by hand are nearest to rain and to a clock."""
     encoder = load_audio_encoder("mini")
     assert encoder.id.startswith("mini-audio@")
-    assert encoder.config.held_out_clips == 85
-    assert encoder.config.held_out_accuracy > 0.8
+    assert encoder.config.held_out_clips > 200
+    assert encoder.config.held_out_accuracy > 0.5  # of 46 labels
     files = list((SHIPPED / "mini-audio").iterdir())
     assert {path.suffix for path in files} == {".json", ".safetensors", ".md"}
     assert sum(path.stat().st_size for path in files) < 2e6

@@ -133,6 +133,18 @@ def videos_of(folder: Path, *labels_and_splits: str) -> Path:
 GOOD = ("dog,train", "rain,train", "dog,test", "rain,test")
 
 
+def test_systems_can_be_chosen(clipsonic_command, tmp_path) -> None:
+    words = ("reproduce", "--preset", "mini", "--out", tmp_path / "w", "--dry-run", "--set")
+    code, said = clipsonic_command(*words, 'systems=["IQ","ZS","linear"]')
+    assert code == 0, said
+    made = {line.split()[0] for line in said.splitlines() if line.strip()}
+    assert {"answers/IQ", "answers/ZS", "answers/linear", "linear", "guidance/linear"} <= made
+    assert not made & {"clip-words", "clap-words", "sd", "answers/SD", "answers/CLIP-TTA", "guidance/SD"}
+    for wrong, why in (('["IQ"]', "ZS must be among them"), ('["ZS","XQ"]', "no system XQ")):
+        code, said = clipsonic_command(*words, f"systems={wrong}")
+        assert (code, why in said) == (2, True), said
+
+
 @pytest.mark.parametrize(
     ("videos", "wrong"),
     [
