@@ -90,6 +90,16 @@ def test_other_settings_or_data_are_refused(data, tmp_path, tiny_settings) -> No
         next(train(SpectrogramRecipe(tiny_settings, data), out))
 
 
+def test_a_run_goes_on_under_a_version_with_more_settings(data, tmp_path, tiny_settings) -> None:
+    out = tmp_path / "run"
+    list(train(SpectrogramRecipe(changed(tiny_settings, steps=1), data), out))
+    page = json.loads((out / "settings.json").read_bytes())
+    del page["settings"]["condition_dropout"]  # as if it were newer than the run
+    (out / "settings.json").write_text(json.dumps(page))
+    states = list(train(SpectrogramRecipe(changed(tiny_settings, steps=2), data), out))
+    assert [state.step for state in states] == [2]
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path, tiny_settings) -> None:
     recipe = SpectrogramRecipe(changed(tiny_settings, log_every=1), data)
     with torch.no_grad():

@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers.training_utils import EMAModel
+from pydantic import ValidationError
 from torch import Tensor
 
 from clipsonic.errors import UserError
@@ -202,6 +204,8 @@ def _claim(out: Path, recipe: Recipe, accelerator: Accelerator) -> None:
     path = out / "settings.json"
     if path.exists():
         old = json.loads(path.read_bytes())
+        with suppress(ValidationError, KeyError):  # settings that came later had their defaults then
+            old["settings"] = type(recipe.settings)(**old["settings"]).model_dump(mode="json")
         different = sorted(_differences(old, page, ""))
         if different:
             raise UserError(f"{out} holds a run with another {', '.join(different)}; name another folder")
