@@ -26,7 +26,7 @@ class Row:
     asked_with: str
     paper: str  # its Fréchet audio distances there
     control: bool  # no system, but something that the measures must tell from one
-    # clips, infinity: numbers; frechet, score, fid, agreement, nearest: of the form of `Mean`; windows: three such
+    # clips, infinity: numbers; frechet, score, fid, agreement, nearest, apart: like `Mean`; windows: three such
     scores: dict[str, Any]  # None where nothing was measured
 
 

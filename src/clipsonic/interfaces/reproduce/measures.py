@@ -15,6 +15,7 @@ from clipsonic.data.dataset import ClipDataset
 from clipsonic.encoders.base import AudioEncoder
 from clipsonic.evaluation.audio_files import AudioFile, checksum, find_audio, items_of, read_clip
 from clipsonic.evaluation.bootstrap import bootstrap_mean
+from clipsonic.evaluation.diversity import distances_within
 from clipsonic.evaluation.embeddings import SoundEmbedding
 from clipsonic.evaluation.memory import nearest_training_pieces
 from clipsonic.evaluation.scores import sliding_scores
@@ -48,6 +49,7 @@ def measure_answers(
         page["windows"] = windows_page([file for file in made if file.prompt], scorer, window_seconds)
     if training is not None:
         page["nearest"] = nearest_page(made, training)
+        page["apart"] = apart_page(made)
     if silent := sum(not file.prompt for file in made):
         page["notes"].append(f"files without a prompt, not in the CLAP score and its windows: {silent}")
     if nameless := sum(not file.label for file in made):
@@ -111,6 +113,13 @@ def nearest_page(files: list[AudioFile], training: ClipDataset) -> dict[str, Any
             )
         ],
     }
+
+
+def apart_page(files: list[AudioFile]) -> dict[str, float] | None:
+    """How far the answers of one label lie apart; None if no label has two."""
+    labelled = [file for file in files if file.label]
+    distances, of = distances_within([read_clip(file.path) for file in labelled], [f.label for f in labelled])
+    return mean_page(distances, of) if distances else None
 
 
 def mean_page(values: list[float], items: list[int]) -> dict[str, float]:

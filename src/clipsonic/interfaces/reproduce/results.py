@@ -165,6 +165,7 @@ def _row(steps: Steps, name: str, page: dict[str, Any]) -> Row:
         "fid": page["frechet_mel_distance"],
         "agreement": agreement and agreement["accuracy"],
         "nearest": nearest and nearest["mean"],
+        "apart": page.get("apart"),
         "windows": page["windows"] and [page["windows"][kind] for kind in ("max", "mean", "min")],
     }
     if name in known:
