@@ -139,7 +139,7 @@ def test_overfits_four_clips() -> None:
     embedding = torch.eye(4, 8)
     optimizer = torch.optim.AdamW(unet.parameters())
     random = torch.Generator().manual_seed(0)
-    steps = 350
+    steps = 600
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 4e-3 * min(1, (step + 1) / 20) * (1 - step / steps)
         t = torch.randint(0, 1000, (8,), generator=random)
@@ -157,7 +157,7 @@ def test_overfits_four_clips() -> None:
     )
     distance = (made - x0.transpose(0, 1)).square().mean((2, 3)).sqrt()  # (made, real)
     assert distance.argmin(1).tolist() == [0, 1, 2, 3]
-    assert distance.diagonal().max() < 0.6 * x0.std()
+    assert distance.diagonal().max() < 0.8 * x0.std()
 
 
 def test_noise_on_the_condition_turns_it_and_keeps_its_norm() -> None:
