@@ -18,7 +18,7 @@ from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
 from clipsonic.training.loop import train
-from clipsonic.training.spectrogram import SpectrogramRecipe, perturbed
+from clipsonic.training.spectrogram import SpectrogramRecipe, perturbed, strayed
 
 
 @pytest.fixture
@@ -171,6 +171,17 @@ def test_noise_on_the_condition_turns_it_and_keeps_its_norm() -> None:
     # Across 384 dimensions the noise is nearly at right angles: cosine = 1 / sqrt(1 + length^2).
     assert cosine.min() == pytest.approx(1 / (1 + 1.5**2) ** 0.5, abs=0.08)
     assert cosine.max() > 0.99
+
+
+def test_a_condition_strays_towards_others_and_stays_nearest_to_its_own() -> None:
+    embedding = torch.eye(100)
+    assert strayed(embedding, 0.0, torch.Generator()) is embedding
+    turned = strayed(embedding, 0.8, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(turned.norm(dim=1), torch.ones(100))
+    assert turned.argmax(1).tolist() == list(range(100))
+    away = turned - turned.diagonal().diag()
+    assert ((away > 0).sum(1) <= 1).all()  # towards one other clip each
+    assert 0.55 < away.max() <= 0.8 / (1 + 0.8**2) ** 0.5 + 1e-6
 
 
 def test_two_processes_train_one_model(data, tmp_path, tiny_settings) -> None:

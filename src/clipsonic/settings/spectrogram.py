@@ -42,6 +42,9 @@ class SpectrogramSettings(Frozen):
     condition_noise: float = Field(
         0.0, ge=0
     )  # length, at most, of a random vector added to the unit embedding
+    condition_stray: float = Field(
+        0.0, ge=0, lt=1
+    )  # share, at most, of another clip's embedding added to the unit embedding
     quiet_crop_db: float = -math.inf  # crops quieter than the clip's loudest crop by more are not drawn
     speed: float = Field(
         0.0, ge=0, lt=0.5
@@ -79,6 +82,7 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
             workers=0,
         ),
         condition_noise=1.5,
+        condition_stray=0.8,
         quiet_crop_db=-20.0,
         speed=0.08,
         filter_db=2.0,

@@ -87,6 +87,7 @@ class SpectrogramRecipe(Recipe):
     def losses(self, model: torch.nn.Module, batch: Batch, random: torch.Generator) -> dict[str, Tensor]:
         """The objective at random times; the condition is dropped (zeros) for some clips."""
         x0, embedding = self._inputs(batch, model, random)
+        embedding = strayed(embedding, self.settings.condition_stray, random)
         embedding = perturbed(embedding, self.settings.condition_noise, random)
         kept = torch.rand(len(x0), 1, generator=random) >= self.settings.condition_dropout
         t = torch.randint(0, self.objective.timesteps, (len(x0),), generator=random)
@@ -186,6 +187,19 @@ def label_embeddings(encoder: TextEncoder, labels: Sequence[str]) -> dict[str, N
     prompt = PROMPT if isinstance(encoder, Encoder) else SOUND_PROMPT
     rows = encoder.encode_text([prompt.format(label) for label in labels]).float().cpu().numpy()
     return dict(zip(labels, rows, strict=True))
+
+
+def strayed(embedding: Float[Tensor, "b d"], most: float, random: torch.Generator) -> Float[Tensor, "b d"]:
+    """Unit embeddings => unit embeddings drawn towards that of another clip, by 0 to `most` of its length.
+
+    What an encoder takes a new picture for besides what it shows is another thing it knows, not a random
+    direction: a model that has met such mixtures goes by the larger part of them.
+    """
+    if most == 0:
+        return embedding
+    share = most * torch.rand(len(embedding), 1, generator=random)
+    other = torch.randperm(len(embedding), generator=random)
+    return normalize(embedding + share.to(embedding.device) * embedding[other], dim=-1)
 
 
 def perturbed(embedding: Float[Tensor, "b d"], most: float, random: torch.Generator) -> Float[Tensor, "b d"]:
