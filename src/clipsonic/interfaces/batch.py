@@ -18,8 +18,10 @@ from clipsonic.errors import UserError
 from clipsonic.interfaces.answering import Answer, answer, answer_alike
 from clipsonic.interfaces.asking import Asked
 from clipsonic.interfaces.engine import Engine
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.generate import about_clip
+from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.prompts import read_prompts
+from clipsonic.interfaces.telling import made, manner, trouble
 from clipsonic.interfaces.writing import write_clip
 from clipsonic.model_folder import resolve
 
@@ -60,10 +62,11 @@ def run(prompts: Path, like: Asked, folder: Path, ending: str, engine: Engine, p
             failed += len(failures)
             for number, why in failures:
                 _tell(prompts, number, why)
+            _list([row for row in group if row[0] not in dict(failures)])
             progress.advance(task, len(group))
     before = len(right) - len(left)
-    said = f"{folder}: {len(rows) - failed} of {len(rows)} clips, {before} of them before"
-    console.print(said, markup=False, soft_wrap=True)
+    page = {"folder": str(folder), "rows": len(rows), "clips": len(rows) - failed, "before": before}
+    made(page, f"{folder}: {len(rows) - failed} of {len(rows)} clips, {before} of them before")
     if failed:
         raise UserError(
             f"{failed} of {len(rows)} rows of {prompts} failed; mend them, and the same command makes them"
@@ -71,7 +74,16 @@ def run(prompts: Path, like: Asked, folder: Path, ending: str, engine: Engine, p
 
 
 def _tell(prompts: Path, number: int, why: str) -> None:
-    console.print(f"{prompts}, row {number}: {why}", markup=False, soft_wrap=True)
+    trouble(f"{prompts}, row {number}: {why}", {"row": number, "error": why})
+
+
+def _list(rows: Sequence[Row]) -> None:
+    """Names the clips of a group for programs; others see the bar move."""
+    if manner.as_json:
+        for number, asked in rows:
+            path = Path(str(asked.output))
+            page = json.loads(path.with_suffix(".json").read_text("utf-8"))
+            made({"row": number} | about_clip(path, page)[0], "")
 
 
 def made_by(engine: Engine) -> str:

@@ -1,12 +1,11 @@
 """`clipsonic catalogue`: what of a published data set is here, counted by split and class."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
 from clipsonic.data.catalogues import IMAGEHEAR_CLASSES, Entry, read_imagehear, read_music, read_vggsound
 from clipsonic.data.joining import Joined, join, write_list, write_missing
-from clipsonic.interfaces.progress import console
+from clipsonic.interfaces.telling import manner, note, show
 
 
 def run_vggsound(
@@ -16,37 +15,29 @@ def run_vggsound(
     files: Path,
     out: Path | None,
     missing: Path | None,
-    as_json: bool,
 ) -> None:
     """Joins VGGSound's list with a folder of videos."""
-    _tell(join(read_vggsound(catalogue, split), files, ids_are_clips), out, missing, as_json)
+    _tell(join(read_vggsound(catalogue, split), files, ids_are_clips), out, missing)
 
 
-def run_music(
-    catalogues: list[Path], seed: int, files: Path, out: Path | None, missing: Path | None, as_json: bool
-) -> None:
+def run_music(catalogues: list[Path], seed: int, files: Path, out: Path | None, missing: Path | None) -> None:
     """Joins MUSIC's lists with a folder of videos."""
-    _tell(join(read_music(catalogues, seed), files), out, missing, as_json)
+    _tell(join(read_music(catalogues, seed), files), out, missing)
 
 
-def run_imagehear(folder: Path, as_json: bool) -> None:
+def run_imagehear(folder: Path) -> None:
     """Counts ImageHear's pictures and lists those of no use."""
     unusable: list[str] = []
     queries = read_imagehear(folder, lambda path, why: unusable.append(why))
     classes = Counter(query.label for query in queries)
     absent = sorted(IMAGEHEAR_CLASSES - set(classes))
-    if as_json:
-        page = {"pictures": len(queries), "classes": classes, "missing_classes": absent, "unusable": unusable}
-        print(json.dumps(page, indent=1, ensure_ascii=False))
-        return
-    for label in sorted(classes):
-        print(f"{label:<14}{classes[label]:>4}")
-    print(f"{len(queries)} pictures of {len(classes)} classes; missing: {', '.join(absent) or 'none'}")
-    for why in unusable:
-        print(f"not used: {why}")
+    page = {"pictures": len(queries), "classes": classes, "missing_classes": absent, "unusable": unusable}
+    lines = [f"{label:<14}{classes[label]:>4}" for label in sorted(classes)]
+    lines.append(f"{len(queries)} pictures of {len(classes)} classes; missing: {', '.join(absent) or 'none'}")
+    show(page, "\n".join([*lines, *(f"not used: {why}" for why in unusable)]))
 
 
-def _tell(joined: Joined, out: Path | None, missing: Path | None, as_json: bool) -> None:
+def _tell(joined: Joined, out: Path | None, missing: Path | None) -> None:
     """Writes and prints; the missing ids even where no video is found, since they are what to look for."""
     if missing is not None:
         write_missing(joined.missing, missing)
@@ -55,30 +46,32 @@ def _tell(joined: Joined, out: Path | None, missing: Path | None, as_json: bool)
     there, absent = _count([found.entry for found in joined.found]), _count(joined.missing)
     labels = sorted({label for _, label in there | absent})
     splits = sorted({split for split, _ in there | absent}, reverse=True)  # train before test
-    if as_json:
-        page = {
-            "there": len(joined.found),
-            "missing": len(joined.missing),
-            "to_cut": sum(found.start is not None for found in joined.found),
-            "unlisted": joined.unlisted,
-            "splits": {split: _both(there, absent, [split], labels) for split in splits},
-            "classes": {
-                label: {split: _both(there, absent, [split], [label]) for split in splits} for label in labels
-            },
-        }
-        print(json.dumps(page, indent=1, ensure_ascii=False))
-        return
+    page = {
+        "there": len(joined.found),
+        "missing": len(joined.missing),
+        "to_cut": sum(found.start is not None for found in joined.found),
+        "unlisted": joined.unlisted,
+        "splits": {split: _both(there, absent, [split], labels) for split in splits},
+        "classes": {
+            label: {split: _both(there, absent, [split], [label]) for split in splits} for label in labels
+        },
+    }
+    page |= {"list": str(out)} if out is not None else {}
+    page |= {"missing_list": str(missing)} if missing is not None else {}
     width = max(map(len, labels))
-    for label in labels:
-        print(f"{label:<{width}}", *(_words(there, absent, split, [label]) for split in splits))
-    print(f"{f'{len(labels)} classes':<{width}}", *(_words(there, absent, split, labels) for split in splits))
-    print(
+    rows = [(label, [label]) for label in labels] + [(f"{len(labels)} classes", labels)]
+    lines = [
+        " ".join([f"{name:<{width}}", *(_words(there, absent, split, of) for split in splits)])
+        for name, of in rows
+    ]
+    lines.append(
         f"{len(joined.found)} there, {len(joined.missing)} missing; "
         f"{joined.unlisted} other videos in {joined.folder}"
     )
+    show(page, "\n".join(lines))
     for path in (out, missing):
-        if path is not None:
-            console.print(str(path), markup=False, soft_wrap=True)
+        if path is not None and not manner.as_json:
+            note(str(path))
 
 
 Counts = Counter[tuple[str, str]]  # by split and label

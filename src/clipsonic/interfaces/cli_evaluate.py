@@ -5,12 +5,19 @@ from typing import Annotated
 
 import typer
 
-from clipsonic.interfaces.options import Debug
+from clipsonic.interfaces.choices import BRIDGES, EARS, EYES, SCORERS, among, models
+from clipsonic.interfaces.options import examples
 
 evaluate_app = typer.Typer(help="Measure a model, or a folder of sounds.", no_args_is_help=True)
 
 
-@evaluate_app.command("audio")
+@evaluate_app.command(
+    "audio",
+    epilog=examples(
+        "evaluate audio sounds/ --reference real/ --embedding mini",
+        "evaluate audio sounds/ --reference real/ --prompts prompts.csv --json",
+    ),
+)
 def evaluate_audio(
     folder: Annotated[Path, typer.Argument(help="Sounds to measure, of clipsonic or of any other system.")],
     reference: Annotated[Path, typer.Option(help="Folder of real sounds to compare with.")],
@@ -24,18 +31,24 @@ def evaluate_audio(
     embedding: Annotated[
         str,
         typer.Option(
-            help="What the Fréchet audio distance hears with: vggish, clap, mini or an encoder's folder."
+            help="What the Fréchet audio distance hears with: vggish, clap, mini or an encoder's folder.",
+            autocompletion=among(EARS),
         ),
     ] = "vggish",
     score_with: Annotated[
         str | None,
         typer.Option(
             help="What scores clips against their words: clap, mini, an encoder's folder or none; the embedding "
-            "unless told, and none for vggish."
+            "unless told, and none for vggish.",
+            autocompletion=among(SCORERS),
         ),
     ] = None,
     images_with: Annotated[
-        str, typer.Option(help="What sees the mels for FID: mini, a CLIP's hub id or folder, or none.")
+        str,
+        typer.Option(
+            help="What sees the mels for FID: mini, a CLIP's hub id or folder, or none.",
+            autocompletion=among(EYES),
+        ),
     ] = "mini",
     labels: Annotated[
         str | None,
@@ -44,22 +57,31 @@ def evaluate_audio(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for audio.json.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Sounds against real ones and against their words: FAD, FID of mels, CLAP score, class agreement."""
     from clipsonic.interfaces.evaluate_audio import run_audio
 
-    run_audio(folder, reference, prompts, embedding, score_with, images_with, labels, out, as_json)
+    run_audio(folder, reference, prompts, embedding, score_with, images_with, labels, out)
 
 
-@evaluate_app.command("gap")
+@evaluate_app.command(
+    "gap",
+    epilog=examples(
+        "evaluate gap --data data --out gap",
+        "evaluate gap --data data --with sd=sd/model --out gap",
+    ),
+)
 def evaluate_gap(
     data: Annotated[Path, typer.Option(help="A prepared data set with labels and held-out clips.")],
     out: Annotated[Path, typer.Option(help="Folder for gap.json and gap.png.")],
-    model: Annotated[str, typer.Option(help="A model folder, a hub id, or 'mini'.")] = "mini",
+    model: Annotated[
+        str, typer.Option(help="A model folder, a hub id, or 'mini'.", autocompletion=models)
+    ] = "mini",
     bridge: Annotated[
-        list[str] | None, typer.Option(help="Only these of the model's bridges; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Only these of the model's bridges; may be repeated.", autocompletion=among(BRIDGES)
+        ),
     ] = None,
     with_bridge: Annotated[
         list[str] | None,
@@ -70,16 +92,20 @@ def evaluate_gap(
         float | None, typer.Option(help="Also show the cosine that this much noise on the condition leaves.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bridges that draw.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    debug: Debug = False,
 ) -> None:
     """The modality gap (Table 2): how near each bridge comes to the true image embeddings."""
     from clipsonic.interfaces.evaluate import run_gap
 
-    run_gap(model, data, out, bridge or [], with_bridge or [], split or [], condition_noise, seed, as_json)
+    run_gap(model, data, out, bridge or [], with_bridge or [], split or [], condition_noise, seed)
 
 
-@evaluate_app.command("reconstruction")
+@evaluate_app.command(
+    "reconstruction",
+    epilog=examples(
+        "evaluate reconstruction --data data --out ceiling --embedding mini",
+        "evaluate reconstruction --data real/ --vocoder vocoder/model --out ceiling",
+    ),
+)
 def evaluate_reconstruction(
     data: Annotated[
         list[Path],
@@ -93,15 +119,20 @@ def evaluate_reconstruction(
         typer.Option(help="A vocoder's folder; may be repeated; that of 'mini' unless told."),
     ] = None,
     embedding: Annotated[
-        str, typer.Option(help="What the Fréchet distance hears with: vggish, clap, mini or none.")
+        str,
+        typer.Option(
+            help="What the Fréchet distance hears with: vggish, clap, mini or none.",
+            autocompletion=among(EARS),
+        ),
     ] = "vggish",
     score_with: Annotated[
-        str | None, typer.Option(help="What scores sounds against labels: clap, mini or none.")
+        str | None,
+        typer.Option(
+            help="What scores sounds against labels: clap, mini or none.", autocompletion=among(SCORERS)
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    debug: Debug = False,
 ) -> None:
     """How much of a sound survives mel and vocoder, beside Griffin-Lim on the same recordings."""
     from clipsonic.interfaces.reconstruction import run
 
-    run(data, vocoder or [], out, embedding, score_with, as_json)
+    run(data, vocoder or [], out, embedding, score_with)

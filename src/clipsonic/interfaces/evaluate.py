@@ -1,6 +1,5 @@
 """`clipsonic evaluate`: what is measured, as a table, a JSON file and a picture."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,9 @@ from typing import TYPE_CHECKING
 from clipsonic.errors import UserError
 from clipsonic.files import write_json
 from clipsonic.interfaces.pictures import save_gap
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.progress import bar
+from clipsonic.interfaces.stopping import unbroken
+from clipsonic.interfaces.telling import note, show
 
 if TYPE_CHECKING:
     from clipsonic.bridges.base import Bridge
@@ -23,7 +24,6 @@ def run_gap(
     splits: list[str],
     noise: float | None,
     seed: int,
-    as_json: bool,
 ) -> None:
     """Measures every bridge of a model on a data set's held-out clips."""
     from clipsonic import __version__
@@ -65,20 +65,21 @@ def run_gap(
         page["condition_noise"] = {"most": noise, "cosine": noisy_cosine(pairs.images, noise)}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "gap.json", page)
-        save_gap(out / "gap.png", gap)
+        with unbroken():
+            write_json(out / "gap.json", page)
+            save_gap(out / "gap.png", gap)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
-    if as_json:
-        print(json.dumps(page, indent=1, ensure_ascii=False))
-        return
-    print(f"{'bridge':<18}{'cosine with the true image':<30}{'nearest image is right':<28}spread")
-    for row in gap.rows:
-        print(f"{row.bridge:<18}{row.cosine!s:<30}{row.right!s:<28}{row.spread:.3f}")
+    lines = [f"{'bridge':<18}{'cosine with the true image':<30}{'nearest image is right':<28}spread"]
+    lines += [f"{row.bridge:<18}{row.cosine!s:<30}{row.right!s:<28}{row.spread:.3f}" for row in gap.rows]
     if noise is not None:
-        print(f"noise {noise:g} on the condition while training: {page['condition_noise']['cosine']:.3f}")
-    print(f"{len(pairs)} pairs of {gap.rows[0].cosine.items} clips; 95 % bootstrap intervals over clips")
-    console.print(f"{out / 'gap.json'}  {out / 'gap.png'}", markup=False, soft_wrap=True)
+        cosine = page["condition_noise"]["cosine"]
+        lines.append(f"noise {noise:g} on the condition while training: {cosine:.3f}")
+    lines.append(
+        f"{len(pairs)} pairs of {gap.rows[0].cosine.items} clips; 95 % bootstrap intervals over clips"
+    )
+    show(page, "\n".join(lines))
+    note(f"{out / 'gap.json'}  {out / 'gap.png'}")
 
 
 def _from_elsewhere(added: list[str], encoder_id: str) -> "dict[str, Bridge | None]":

@@ -1,6 +1,5 @@
 """`clipsonic evaluate audio`: a folder of sounds => every score there is, as a table and as JSON."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,7 +10,8 @@ import numpy as np
 
 from clipsonic.errors import UserError
 from clipsonic.files import write_json
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.progress import bar
+from clipsonic.interfaces.telling import note, show
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -47,7 +47,6 @@ def run_audio(
     images_with: str,
     labels: str | None,
     out: Path | None,
-    as_json: bool,
 ) -> None:
     """Measures, prints and writes; what is missing is told before anything is heard."""
     from clipsonic import __version__
@@ -81,16 +80,13 @@ def run_audio(
             write_json(out / "audio.json", page)
         except OSError as error:
             raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
-    if as_json:
-        print(json.dumps(page, indent=1, ensure_ascii=False))
-    else:
-        _print_table(scores, scorer)
+    show(page, _table(scores, scorer))
     for name, why in list(scores.skipped.items())[:10]:
-        console.print(f"left out {name}: {why}", markup=False, soft_wrap=True)
+        note(f"left out {name}: {why}")
     if len(scores.skipped) > 10:
-        console.print(f"and {len(scores.skipped) - 10} more; --json and --out name them all")
+        note(f"and {len(scores.skipped) - 10} more; --json and --out name them all")
     if out is not None:
-        console.print(str(out / "audio.json"), markup=False, soft_wrap=True)
+        note(str(out / "audio.json"))
 
 
 def measure(
@@ -213,7 +209,7 @@ def as_page(scores: Scores, scorer: "AudioEncoder | None") -> dict[str, Any]:
     }
 
 
-def _print_table(scores: Scores, scorer: "AudioEncoder | None") -> None:
+def _table(scores: Scores, scorer: "AudioEncoder | None") -> str:
     lines = [("measure", "value [95 %]", "of", "with")]
     for name, row in (("FAD", scores.fad), ("FID of mels", scores.fid)):
         if row is not None:
@@ -231,7 +227,8 @@ def _print_table(scores: Scores, scorer: "AudioEncoder | None") -> None:
         if silent := int(heard.confusion[:, -1].sum()):
             lines.append(("  silent, so wrong", "", f"{silent} clips", ""))
     widths = [max(len(line[column]) for line in lines) + 2 for column in range(3)]
-    for line in lines:
-        print(f"{line[0]:<{widths[0]}}{line[1]:<{widths[1]}}{line[2]:<{widths[2]}}{line[3]}".rstrip())
-    for note in scores.notes:
-        print(note)
+    rows = [
+        f"{line[0]:<{widths[0]}}{line[1]:<{widths[1]}}{line[2]:<{widths[2]}}{line[3]}".rstrip()
+        for line in lines
+    ]
+    return "\n".join([*rows, *scores.notes])

@@ -1,12 +1,16 @@
 """`clipsonic generate`: a query => sound file, picture and sidecar."""
 
 import secrets
+from pathlib import Path
+from typing import Any
 
 from clipsonic.interfaces.answering import answer
 from clipsonic.interfaces.asking import Asked
 from clipsonic.interfaces.engine import Engine
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.start import absent, uncollected
+from clipsonic.interfaces.stopping import unbroken
+from clipsonic.interfaces.telling import made
 from clipsonic.interfaces.writing import write_clip
 
 
@@ -32,6 +36,14 @@ def run(asked: Asked, engine: Engine) -> None:
         )
     for path, (audio, mel, page) in zip(paths, answers, strict=True):
         page = describe(pipeline, bridge, asked, engine) | page
-        write_clip(path, audio, mel, page, asked.finish, asked.query.video)
-        names = f"{path}  {path.with_suffix('.png').name}  {path.with_suffix('.json').name}"
-        console.print(f"{names}  seed {page['seed']}", markup=False, soft_wrap=True)
+        with unbroken():
+            write_clip(path, audio, mel, page, asked.finish, asked.query.video)
+        made(*about_clip(path, page))
+
+
+def about_clip(path: Path, page: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """A clip's files, seed and seconds, for programs and in a line."""
+    picture, sidecar = path.with_suffix(".png"), path.with_suffix(".json")
+    files = {"file": str(path), "picture": str(picture), "sidecar": str(sidecar)}
+    numbers = {name: page[name] for name in ("query", "seed", "seconds")}
+    return files | numbers, f"{path}  {picture.name}  {sidecar.name}  seed {page['seed']}"

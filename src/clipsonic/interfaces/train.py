@@ -1,14 +1,15 @@
 """`clipsonic train`: settings, the dry run, progress lines."""
 
-import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.settings import choose
+from clipsonic.interfaces.telling import made, note, show
 from clipsonic.settings.audio_encoder import AUDIO_ENCODER_PRESETS
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
 from clipsonic.settings.vocoder import VOCODER_PRESETS
@@ -71,30 +72,38 @@ def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run
     training = recipe.training
     if dry_run:
         parameters = sum(weight.numel() for weight in recipe.model.parameters())
-        print(recipe.settings.model_dump_json(indent=2))
-        print(f"data: {about}")
-        print(f"model: {parameters / 1e6:.1f} M parameters")
         epochs = training.steps * training.batch_size / examples
-        print(f"would train {training.steps} steps of {training.batch_size}, {epochs:.0f} epochs, into {out}")
+        page = {"settings": recipe.settings.model_dump(mode="json"), "data": about, "examples": examples}
+        page |= {"parameters": parameters, "steps": training.steps, "epochs": epochs, "out": str(out)}
+        lines = [
+            recipe.settings.model_dump_json(indent=2),
+            f"data: {about}",
+            f"model: {parameters / 1e6:.1f} M parameters",
+            f"would train {training.steps} steps of {training.batch_size}, {epochs:.0f} epochs, into {out}",
+        ]
+        show(page, "\n".join(lines))
         return
 
     from clipsonic.training.loop import train
 
-    console.quiet = os.environ.get("RANK", "0") != "0"  # of several processes, one speaks
+    began, numbers = time.monotonic(), {}
     with bar("steps") as progress, asked_to_stop() as should_stop:
         task = progress.add_task("training", total=training.steps, note="")
         for state in train(recipe, out, should_stop):
             losses = ", ".join(f"{name} {value:.4f}" for name, value in state.losses.items())
-            note = f"{losses}, {state.examples_per_second:.1f} examples/s"
-            progress.update(task, completed=state.step, note=note)
+            words = f"{losses}, {state.examples_per_second:.1f} examples/s"
+            progress.update(task, completed=state.step, note=words)
+            numbers = {"losses": state.losses, "held_out_loss": state.validation_loss}
             if state.validation_loss is not None:
-                console.print(
-                    f"step {state.step}: {note}, held out {state.validation_loss:.4f}, "
+                note(
+                    f"step {state.step}: {words}, held out {state.validation_loss:.4f}, "
                     f"{state.seconds_left / 60:.0f} min left"
                 )
         if should_stop():
             raise KeyboardInterrupt
-    console.print(f"model: {out / 'model'}")
+    seconds = round(time.monotonic() - began, 1)  # of this stretch
+    page = {"model": str(out / "model"), "steps": training.steps, "seconds": seconds} | numbers
+    made(page, f"model: {out / 'model'}")
 
 
 @contextmanager
@@ -102,13 +111,13 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """While inside, the first Ctrl-C only makes the yielded function say yes; a second one interrupts."""
     asked = False
 
-    def note(number: int, frame: Any) -> None:
+    def stop(number: int, frame: Any) -> None:
         nonlocal asked
         asked = True
         signal.signal(signal.SIGINT, before)
-        console.print("stopping after this step; Ctrl-C again to stop at once and lose what is not saved")
+        note("stopping after this step; Ctrl-C again to stop at once and lose what is not saved")
 
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.signal(signal.SIGINT, stop)
     try:
         yield lambda: asked
     finally:

@@ -7,8 +7,9 @@ from clipsonic.data.shards import read_info
 from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
 from clipsonic.interfaces.prepare import choose_encoder
-from clipsonic.interfaces.progress import bar, console
+from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.settings import choose
+from clipsonic.interfaces.telling import made
 from clipsonic.interfaces.train import run_training
 from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 
@@ -70,7 +71,8 @@ def run_bridge(
             bridge.save_pretrained(folder, safe_serialization=True)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}") from error
-    console.print(f"{out}: {kind} of {len(pairs)} pairs, encoder {pairs.encoder_id}", markup=False)
+    page = {"bridge": str(out), "kind": kind, "pairs": len(pairs), "encoder": pairs.encoder_id}
+    made(page, f"{out}: {kind} of {len(pairs)} pairs, encoder {pairs.encoder_id}")
 
 
 def _pairs(

@@ -1,11 +1,12 @@
 """`clipsonic reproduce`: the plan with its costs, or the steps that are not yet done, and the report."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from clipsonic import __version__
-from clipsonic.interfaces.progress import console
 from clipsonic.interfaces.report.page import write_report
 from clipsonic.interfaces.reproduce.brought import Brought, brought_systems
 from clipsonic.interfaces.reproduce.check import check, identity
@@ -16,6 +17,7 @@ from clipsonic.interfaces.reproduce.results import collect
 from clipsonic.interfaces.reproduce.steps import Steps
 from clipsonic.interfaces.reproduce.work import Work
 from clipsonic.interfaces.settings import choose
+from clipsonic.interfaces.telling import collected, made, note, show
 
 LARGE_GPU = 1e14  # floating-point operations a second: what one is sold with, half precision
 
@@ -40,23 +42,28 @@ def run(
     planned = plan(steps)
     if dry_run:
         half = chosen.spectrogram.training.precision == "bf16"
-        _print_plan(planned, torch.bfloat16 if half else torch.float32)
+        _show_plan(planned, torch.bfloat16 if half else torch.float32)
         return
     check(steps)
     steps.work.claim(identity(steps))
     for number, step in enumerate(planned, 1):
         if not steps.work.done(step.name) or steps.stale(step.name):
-            console.print(f"step {number} of {len(planned)}, {step.name}: {step.what}", markup=False)
-            with steps.work.timed(step.name):
+            note(f"step {number} of {len(planned)}, {step.name}: {step.what}")
+            with steps.work.timed(step.name), collected() as pages:
                 step.take()
+            seconds = steps.work.times()[step.name]["seconds"]
+            made({"step": step.name, "seconds": seconds, "made": pages}, f"{step.name}: {seconds} s")
     report = out / "report.html"
     write_report(collect(steps, planned, preset, __version__), report)
-    console.print(str(report), markup=False, soft_wrap=True)
+    made({"report": str(report), "steps": len(planned)}, str(report))
 
 
-def _print_plan(planned: list[Planned], dtype: torch.dtype) -> None:
+def _show_plan(planned: list[Planned], dtype: torch.dtype) -> None:
     peak = matrix_peak(dtype)
-    print(f"{'step':<31}{'training steps':>15}{'clips':>12}{'GB':>8}{'hours here':>12}{'on a GPU':>10}  what")
+    pages: list[dict[str, Any]] = []
+    lines = [
+        f"{'step':<31}{'training steps':>15}{'clips':>12}{'GB':>8}{'hours here':>12}{'on a GPU':>10}  what"
+    ]
     for step in planned:
         cost = step.cost
         figures = [
@@ -68,12 +75,15 @@ def _print_plan(planned: list[Planned], dtype: torch.dtype) -> None:
         ]
         widths = (15, 12, 8, 12, 10)
         columns = "".join(f"{figure:>{width}}" for figure, width in zip(figures, widths, strict=True))
-        print(f"{step.name:<31}{columns}  {step.what}")
+        lines.append(f"{step.name:<31}{columns}  {step.what}")
+        hours = {"hours_here": cost.hours(peak), "hours_on_a_gpu": cost.hours(LARGE_GPU)}
+        pages.append({"step": step.name, "what": step.what} | asdict(cost) | hours)
     flop = sum(step.cost.flop for step in planned)
     gigabytes = sum(step.cost.gigabytes for step in planned)
-    print(f"{len(planned)} steps, {flop:.2g} floating-point operations, {gigabytes:.1f} GB")
-    print(
+    lines.append(f"{len(planned)} steps, {flop:.2g} floating-point operations, {gigabytes:.1f} GB")
+    lines.append(
         "Hours are estimates, at a third of the matrix product's speed: "
         f"here {peak / 1e9:.0f} GFLOP/s, measured now; a GPU of {LARGE_GPU / 1e12:.0f} TFLOP/s. "
         "Encoders, preparing and measuring are not in them."
     )
+    show({"steps": pages, "flop": flop, "gigabytes": gigabytes, "flop_a_second_here": peak}, "\n".join(lines))

@@ -247,4 +247,4 @@ class Steps:
         """Table 2, for every bridge there is."""
         added = [f"{bridge}={self.bridge_source(bridge)}" for bridge in self.bridges()]
         source = self.model or str(self.folder("pictures") / "model")
-        run_gap(source, self.data, self.folder(name), ["zs"], added, [], None, self.preset.seed, False)
+        run_gap(source, self.data, self.folder(name), ["zs"], added, [], None, self.preset.seed)
