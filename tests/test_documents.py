@@ -25,6 +25,7 @@ PAGES = [
             "decisions/README",
             "evaluation",
             "generating",
+            "listening",
             "published",
             "speed",
         )

@@ -1,0 +1,1 @@
+"""Listening tests: made, served to raters, and reported; and a page of samples."""
