@@ -1,0 +1,288 @@
+"""A bounded queue of requests, and the one worker thread that owns the pipeline."""
+
+import logging
+import secrets
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from clipsonic.errors import UserError
+from clipsonic.interfaces.answering import Answer
+from clipsonic.interfaces.serve.job import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Closed,
+    Full,
+    Job,
+    Stats,
+    too_many,
+)
+from clipsonic.interfaces.serve.making import make, page_of
+from clipsonic.interfaces.serve.requests import Limits, Request, checked
+
+if TYPE_CHECKING:
+    from clipsonic.pipeline import CLIPSonicPipeline
+
+__all__ = ["Closed", "Desk", "Full", "Job", "Limits", "Request", "Stats"]
+
+log = logging.getLogger("clipsonic.serve")
+
+TOGETHER = 8  # clips in one batch
+TOGETHER_SECONDS = 40.0  # of sound in one batch: more would make the first wait for the last
+FIRST_GUESS = 0.01  # seconds of work a step and a second of sound, until there is a measurement
+SEEDS = 2**31  # from which seeds are drawn
+
+
+class _Cancelled(Exception):
+    """Nobody waits any more for what is being made."""
+
+
+class Desk:
+    """Takes requests, has them made one batch after another, and keeps what was made for a while.
+
+    Args:
+        bridge: from words to pictures, for requests that name none.
+        about: what sidecars say of the model, the same for all clips.
+    """
+
+    def __init__(
+        self,
+        pipeline: "CLIPSonicPipeline",
+        bridge: str,
+        limits: Limits,
+        about: dict[str, Any] | None = None,
+    ) -> None:
+        self.pipeline, self.bridge, self.limits, self.about = pipeline, bridge, limits, about or {}
+        self.changed = threading.Condition(threading.RLock())  # guards all below, and tells of every change
+        self._waiting: deque[Job] = deque()
+        self._running: list[Job] = []
+        self._jobs: dict[str, Job] = {}  # all that can be asked after, the oldest first
+        self._cost = FIRST_GUESS
+        self._closed = False
+        self._ended: Counter[str] = Counter()
+        self._refused = self._clips = self._batches = 0
+        self._waited = self._worked = 0.0
+        self._worker = threading.Thread(target=self._work, name="clipsonic-worker", daemon=True)
+        self._worker.start()
+
+    def submit(self, request: Request, on_end: Callable[[], None] = lambda: None) -> Job:
+        """Puts a request into the queue.
+
+        Args:
+            on_end: called once when the job is over, whatever becomes of it: to remove an upload. Not called if
+                the request is not taken.
+
+        Raises:
+            UserError: the request is out of bounds.
+            Full: no place is free.
+            Closed: the server is stopping.
+        """
+        request = checked(request, self.limits, self.pipeline, self.bridge)
+        if request.seed is None:
+            request = replace(request, seed=secrets.randbelow(SEEDS))
+        job = Job(request, self, on_end)
+        with self.changed:
+            self.check_room()
+            self._forget_old()
+            self._waiting.append(job)
+            self._jobs[job.id] = job
+            self.changed.notify_all()
+        return job
+
+    def check_room(self) -> None:
+        """Refuses when nothing would be taken now: asked before an upload is read.
+
+        Raises:
+            Full: no place is free.
+            Closed: the server is stopping.
+        """
+        with self.changed:
+            if self._closed:
+                raise Closed("the server is stopping; ask again later")
+            if len(self._waiting) >= self.limits.queue:
+                self._refused += 1
+                raise Full(max(1.0, self._running_left()))
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed
+
+    def get(self, id: str) -> Job | None:
+        """The job of that name, unless there is none or it was forgotten."""
+        with self.changed:
+            self._forget_old()
+            return self._jobs.get(id)
+
+    def forget(self, job: Job) -> None:
+        """Cancels what is not over, and gives up what was made."""
+        job.cancel()
+        with self.changed:
+            self._jobs.pop(job.id, None)
+
+    def close(self, wait: float) -> None:
+        """Takes nothing more, cancels what waits, and lets what runs have `wait` seconds before it is cancelled."""
+        with self.changed:
+            self._closed = True
+            for job in list(self._waiting):
+                self.end(job, CANCELLED, "the server is stopping")
+            self.changed.notify_all()
+        self._worker.join(wait)
+        with self.changed:
+            for job in list(self._running):
+                self.end(job, CANCELLED, "the server is stopping")
+        self._worker.join(10.0)
+
+    def end(self, job: Job, state: str, error: str | None = None, clips: list[Answer] | None = None) -> None:
+        """Says what became of a job; the first to say so is right."""
+        with self.changed:
+            if job.over:
+                return
+            job.clips = clips or []
+            job.progress = 1.0 if state == DONE else job.progress
+            job.state, job.error, job.ended = state, error, time.monotonic()
+            if job in self._waiting:
+                self._waiting.remove(job)
+                job.request = replace(job.request, images=None)
+            self._ended[state] += 1
+            self._clips += len(job.clips)
+            self._forget_old()
+            job.on_end()
+            self.changed.notify_all()
+
+    def ahead(self, job: Job) -> int:
+        """Jobs that are made before this one, those that run among them."""
+        with self.changed:
+            if job.state != WAITING:
+                return 0
+            return len(self._running) + self._waiting.index(job)
+
+    def seconds_left(self, job: Job) -> float:
+        """Until a job is done, by what the work has taken so far."""
+        with self.changed:
+            if job.over:
+                return 0.0
+            if job.state == RUNNING:
+                return self._running_left()
+            before = list(self._waiting)[: self._waiting.index(job) + 1]
+            return self._running_left() + self._cost * sum(each.work for each in before)
+
+    @property
+    def stats(self) -> Stats:
+        """Numbers for those who run the server."""
+        with self.changed:
+            kept = sum(job.over for job in self._jobs.values())
+            return Stats(
+                len(self._waiting),
+                len(self._running),
+                kept,
+                dict(self._ended),
+                self._refused,
+                self._clips,
+                self._batches,
+                self._waited,
+                self._worked,
+            )
+
+    def _running_left(self) -> float:
+        if not self._running:
+            return 0.0
+        spent = time.monotonic() - float(self._running[0].began or 0.0)
+        done = max(job.progress for job in self._running)
+        if done > 0.2:
+            return spent / done * (1 - done)
+        return max(0.0, self._cost * sum(job.work for job in self._running) - spent)
+
+    def _forget_old(self) -> None:
+        """Keeps what has ended within its bounds; needs the lock."""
+        for job in too_many(self._jobs.values(), self.limits):
+            del self._jobs[job.id]
+
+    def _work(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
+                batch = self._next()
+            self._make(batch)
+            with self.changed:
+                for job in batch:
+                    job.request = replace(job.request, images=None)  # pictures are large
+                self._running = []
+                self.changed.notify_all()
+
+    def _next(self) -> list[Job]:
+        """The first that waits, with those that can be made along with it; needs the lock."""
+        first = self._waiting[0]
+        batch = [first]
+        clips, seconds = first.request.number, first.request.seconds or 0.0
+        for job in list(self._waiting)[1:] if first.request.video is None else ():
+            more = clips + job.request.number
+            if job.request.video is not None or job.request.alike != first.request.alike:
+                continue
+            if more <= TOGETHER and more * seconds <= TOGETHER_SECONDS:
+                batch.append(job)
+                clips = more
+        now = time.monotonic()
+        for job in batch:
+            self._waiting.remove(job)
+            job.state, job.began = RUNNING, now
+            self._waited += now - job.came
+        self._running = list(batch)
+        self._batches += 1
+        self.changed.notify_all()
+        return batch
+
+    def _make(self, batch: list[Job]) -> None:
+        """Makes a batch; where one of several does not go, each is made alone, so that it spoils no other."""
+        requests = [job.request for job in batch]
+        rounds = -(-sum(request.number for request in requests) // TOGETHER)
+        steps = int(requests[0].steps or 1) * rounds
+        before = time.monotonic()
+
+        def on_step(step: int) -> None:
+            with self.changed:
+                if all(job.over for job in batch):
+                    raise _Cancelled
+                for job in batch:
+                    job.progress = job.progress if job.over else min(0.99, step / steps)
+                self.changed.notify_all()
+
+        try:
+            answers = make(self.pipeline, requests, on_step, self.limits.seconds)
+        except _Cancelled:
+            return
+        except UserError as error:
+            if len(batch) == 1:
+                self.end(batch[0], FAILED, str(error))
+            else:
+                for job in [job for job in batch if not job.over]:
+                    self._make([job])
+            return
+        except Exception:
+            log.exception("a job failed")
+            for job in batch:
+                self.end(job, FAILED, "a mistake of the program; its log says more")
+            return
+        finally:
+            with self.changed:
+                self._worked += time.monotonic() - before
+        if requests[0].video is None:
+            self._learn(sum(job.work for job in batch), time.monotonic() - before)
+        for job, request, clips in zip(batch, requests, answers, strict=True):
+            pages = [page_of(request, self.about, own) for _, _, own in clips]
+            made = [(wave, mel, page) for (wave, mel, _), page in zip(clips, pages, strict=True)]
+            self.end(job, DONE, clips=made)
+
+    def _learn(self, work: float, took: float) -> None:
+        """Moves the estimate of what work costs towards what it has just cost."""
+        with self.changed:
+            first = self._cost == FIRST_GUESS
+            self._cost = took / work if first else 0.7 * self._cost + 0.3 * took / work

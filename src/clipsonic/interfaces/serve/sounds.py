@@ -1,0 +1,156 @@
+"""What the API does with sounds: they are asked for, followed, fetched and cancelled."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request as HTTPRequest
+
+from clipsonic.config import SAMPLE_RATE
+from clipsonic.interfaces.serve.incoming import body_schema, read
+from clipsonic.interfaces.serve.job import DONE, Job
+from clipsonic.interfaces.serve.jobs import Desk, Limits
+from clipsonic.interfaces.serve.schema import FORMATS, Format, Problem, Sound, ask_of, sound
+from clipsonic.interfaces.serve.uploads import Uploads
+from clipsonic.interfaces.writing import SOUNDS, Finish
+
+LOOK_SECONDS = 0.2  # between two looks at a job whose changes are followed
+SAID = {
+    400: "It is no such form as it says.",
+    401: "The token is missing or wrong.",
+    404: "There is none of that name, or it was forgotten.",
+    409: "It is not done, or will not be.",
+    408: "It came in too slowly.",
+    413: "It is larger than this server takes.",
+    415: "It is of another kind than this server takes.",
+    422: "It is out of bounds, or damaged.",
+    429: "The queue is full: Retry-After says for how many seconds.",
+    503: "The server is stopping.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the schema says of answers that are errors."""
+    return {status: {"model": Problem, "description": SAID[status]} for status in statuses}
+
+
+def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> APIRouter:
+    """All below /v1/sounds.
+
+    Args:
+        keeper: what lets in those who may ask.
+    """
+    router = APIRouter(prefix="/v1/sounds", tags=["sounds"], dependencies=keeper)
+    ask = ask_of(limits, desk.pipeline.bridges)
+
+    # Ids of another form are none that there are: 404, like all that are unknown.
+    form = {"pattern": "^[A-Za-z0-9_-]{22}$"}
+    Id = Annotated[
+        str, Path(description="As it was given when the sound was asked for.", json_schema_extra=form)
+    ]
+
+    def found(id: Id) -> Job:
+        job = desk.get(id)
+        if job is None:
+            raise HTTPException(404, "no such sound, or it was forgotten")
+        return job
+
+    Found = Annotated[Job, Depends(found)]
+
+    def clip(job: Job, number: int) -> Any:
+        if job.state != DONE:
+            raise HTTPException(409, f"the sound is {job.state}")
+        if number > len(job.clips):
+            raise HTTPException(404, f"the sound has {len(job.clips)} clips")
+        return job.clips[number - 1]
+
+    Number = Annotated[int, Path(ge=1, le=1_000_000, description="Of the clip, from 1.")]
+
+    @router.post(
+        "",
+        status_code=202,
+        summary="Ask for a sound",
+        response_model=Sound,
+        responses=problems(400, 401, 408, 413, 415, 422, 429, 503),
+        openapi_extra={"requestBody": body_schema(ask, limits)},
+    )
+    async def submit(request: HTTPRequest, response: Response) -> Sound:
+        """Puts a request into the queue. Follow it by the links in the answer."""
+        desk.check_room()
+        asked, kept = await read(request, ask, uploads, limits)
+
+        def remove() -> None:
+            if kept is not None:
+                kept.unlink(missing_ok=True)
+
+        try:
+            job = await asyncio.to_thread(desk.submit, asked, remove)
+        except BaseException:
+            remove()
+            raise
+        page = sound(job)
+        response.headers["Location"] = page.links["self"]
+        return page
+
+    @router.get("/{id}", summary="See what has become of it", responses=problems(401, 404, 422))
+    def look(job: Found) -> Sound:
+        """Says how far it is, and where its clips are when it is done."""
+        return sound(job)
+
+    @router.get(
+        "/{id}/events",
+        summary="Follow it",
+        response_class=EventSourceResponse,
+        responses=problems(401, 404, 422),
+    )
+    async def events(job: Found) -> AsyncIterator[ServerSentEvent]:
+        """Server-sent events: `progress` at every change, and `end` when nothing more will come of it."""
+        said = None
+        while True:
+            page = sound(job)
+            now = (page.state, page.progress, page.ahead)
+            if job.over and page.state == job.state:
+                yield ServerSentEvent(event="end", data=page)
+                return
+            if now != said:
+                yield ServerSentEvent(event="progress", data=page)
+                said = now
+            await asyncio.sleep(LOOK_SECONDS)
+
+    @router.get(
+        "/{id}/clips/{number}.json", summary="Fetch a clip's page", responses=problems(401, 404, 409, 422)
+    )
+    def page(job: Found, number: Number) -> dict[str, Any]:
+        """All it takes to make the clip again: what was asked, the seed, the model and its checksum."""
+        return dict(clip(job, number)[2]) | Finish().page
+
+    @router.get(
+        "/{id}/clips/{number}.{format}",
+        summary="Fetch a clip",
+        response_class=Response,
+        responses=problems(401, 404, 409, 422)
+        | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in FORMATS.values()}}},
+    )
+    def fetch(job: Found, number: Number, format: Format) -> Response:
+        """16 kHz, mono; WAV and FLAC hold 16 bits."""
+        import soundfile
+
+        wave, _, about = clip(job, number)
+        file = io.BytesIO()
+        soundfile.write(
+            file, Finish()(wave), SAMPLE_RATE, format=format.upper(), subtype=SOUNDS[f".{format}"]
+        )
+        name = f'inline; filename="clipsonic-{about["seed"]}.{format}"'
+        return Response(file.getvalue(), media_type=FORMATS[format], headers={"Content-Disposition": name})
+
+    @router.delete(
+        "/{id}", status_code=204, summary="Cancel and forget it", responses=problems(401, 404, 422)
+    )
+    def cancel(job: Found) -> None:
+        """Stops what waits or runs, and gives up what was made."""
+        desk.forget(job)
+
+    return router

@@ -1,0 +1,137 @@
+"""Uploads: pictures and videos from strangers, looked at before they are decoded, kept in a private folder."""
+
+import secrets
+import shutil
+import tempfile
+import threading
+import warnings
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from clipsonic.errors import UserError
+from clipsonic.interfaces.serve.requests import Limits
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # Pillow also knows formats that run programs or name files
+SIDE = 1024  # pixels, of the longer side that is kept: encoders look at 224 to 336
+# What films begin with: playlists, which FFmpeg also takes for videos, could name other files and addresses.
+MATROSKA, RIFF = b"\x1aE\xdf\xa3", b"RIFF"
+BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")  # of MP4 and MOV, after their length
+CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi"}  # names of FFmpeg's readers
+FRAMES_A_SECOND = 120  # more than any camera film; each costs its decoding
+
+_one_at_a_time = threading.Lock()  # decoded pictures are large
+
+
+class TooLarge(UserError):
+    """An upload that is larger than this server takes."""
+
+
+class NoMedia(UserError):
+    """An upload that is no picture or no video of the kinds taken."""
+
+
+class Uploads:
+    """A folder that only this user can read, gone with the server; files in it have random names."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="clipsonic-serve-"))
+
+    def keep(self, file: IO[bytes]) -> Path:
+        """Copies an upload that came in whole => where it is."""
+        path = self.folder / secrets.token_hex(16)
+        try:
+            with path.open("xb") as copy:
+                shutil.copyfileobj(file, copy, 2**20)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def remove(self) -> None:
+        """Removes the folder and all that is left in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_picture(file: IO[bytes] | Path, limits: Limits) -> "Image.Image":
+    """An upload => the picture, upright, its longer side at most 1024 pixels.
+
+    Raises:
+        TooLarge: by what its header says, before it is decoded.
+        NoMedia: it is none of the kinds that are taken.
+        UserError: it is damaged.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(file, formats=PICTURES) as picture:
+                if picture.width * picture.height > limits.pixels:
+                    raise Image.DecompressionBombError
+                if max(picture.size) > SIDE:
+                    picture.draft("RGB", (SIDE, SIDE))  # JPEG is decoded no larger than needed
+                    if picture.mode in ("P", "1"):
+                        picture = picture.convert("RGBA")  # type: ignore[assignment]  # pixels, not their names
+                    picture.thumbnail((SIDE, SIDE))
+                picture.load()
+                return ImageOps.exif_transpose(picture)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise TooLarge(f"the picture has more than {limits.pixels / 1e6:g} million pixels") from error
+        except UnidentifiedImageError as error:
+            kinds = ", ".join(PICTURES[:-1])
+            raise NoMedia(f"the picture is none of {kinds} or {PICTURES[-1]}") from error
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise UserError("the picture is damaged or cut off") from error
+
+
+def check_video(path: Path, limits: Limits, seconds: float | None) -> None:
+    """Refuses what would not be answered, or only at great cost; decodes nothing.
+
+    Args:
+        seconds: of its beginning that are asked for; the whole unless told.
+
+    Raises:
+        TooLarge: it lasts too long, or its frames are too large or too many.
+        NoMedia: it is no MP4, MOV, MKV, WebM or AVI.
+        UserError: it is damaged, or has no pictures.
+    """
+    import av
+
+    from clipsonic.data.frames import picture_track
+
+    with path.open("rb") as file:
+        head = file.read(12)
+    if not (head.startswith((MATROSKA, RIFF)) or head[4:8] in BOXES):
+        raise NoMedia("the video is no MP4, MOV, MKV, WebM or AVI")
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            if not CONTAINERS & set(container.format.name.split(",")):
+                raise NoMedia("the video is no MP4, MOV, MKV, WebM or AVI")
+            track = picture_track(container)
+            if track is None:
+                raise UserError("the video has no moving pictures")
+            if track.width * track.height > limits.pixels / 4:
+                raise TooLarge(
+                    f"the video's frames have more than {limits.pixels / 4e6:g} million pixels; make it smaller"
+                )
+            begin, frames = None, 0
+            for packet in container.demux(track):
+                if packet.size == 0 or packet.dts is None:
+                    continue
+                frames += 1
+                time = float(packet.dts * packet.time_base)
+                begin = time if begin is None else begin
+                if time - begin > (seconds or limits.seconds):
+                    if seconds is not None:
+                        break
+                    raise TooLarge(
+                        f"the video lasts longer than the {limits.seconds:g} s of sound that this server makes; "
+                        "say how many seconds of its beginning to take"
+                    )
+                if frames > (seconds or limits.seconds) * FRAMES_A_SECOND + FRAMES_A_SECOND:
+                    raise TooLarge(f"the video has more than {FRAMES_A_SECOND} pictures a second")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise UserError("the video is damaged or cut off") from error

@@ -1,0 +1,101 @@
+"""A server as it runs, on a port of its own, over the tiny model."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from clipsonic.interfaces.serve.api import build
+from clipsonic.interfaces.serve.jobs import Desk, Limits
+from clipsonic.interfaces.serve.run import Address
+from clipsonic.interfaces.serve.server import Server
+from clipsonic.interfaces.serve.uploads import Uploads
+
+QUICK = {"steps": 2, "seconds": 0.5}
+LONG = {"steps": 100, "seconds": 4}  # some seconds of work, so that something can happen meanwhile
+
+
+@dataclass
+class Served:
+    desk: Desk
+    uploads: Uploads
+    url: str
+    client: httpx.Client
+
+    def ask(self, **fields: Any) -> dict[str, Any]:
+        answer = self.client.post("/v1/sounds", json=QUICK | {"prompt": ["a dog"]} | fields)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def when_over(self, id: str) -> dict[str, Any]:
+        job = self.desk.get(id)
+        assert job is not None
+        assert job.wait(60)
+        return self.client.get(f"/v1/sounds/{id}").json()
+
+
+@contextmanager
+def serving(pipeline: Any, limits: Limits, token: str | None = None) -> Iterator[Served]:
+    desk, uploads = Desk(pipeline, "zs", limits), Uploads()
+    taken = Address(port=0).bind()
+    taken.listen()
+    server = Server(build(desk, uploads, limits, token, Address().hosts), desk, 0.0, 0.0)
+    thread = threading.Thread(target=server.run, args=([taken],))
+    thread.start()
+    url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    try:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            yield Served(desk, uploads, url, client)
+    finally:
+        server.stop()
+        thread.join(30)
+        taken.close()
+        uploads.remove()
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def serve(tiny_pipeline) -> Iterator[Callable[..., Served]]:
+    """Begins a server with limits of the test's own; it is stopped afterwards."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda token=None, **limits: stack.enter_context(
+            serving(tiny_pipeline, Limits(**limits), token)
+        )
+
+
+@pytest.fixture
+def served(serve) -> Served:
+    return serve()
+
+
+@pytest.fixture
+def desk(tiny_pipeline) -> Iterator[Callable[..., Desk]]:
+    """Makes desks with limits of the test's own; they are closed afterwards."""
+    made: list[Desk] = []
+
+    def begin(**limits: Any) -> Desk:
+        made.append(Desk(tiny_pipeline, "zs", Limits(**limits)))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.close(0)
+
+
+def raw(url: str, *pieces: bytes) -> bytes:
+    """What a server answers to bytes as they are."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+        return answer
