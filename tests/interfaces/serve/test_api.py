@@ -96,7 +96,7 @@ def test_pictures_and_a_video_come_in_a_form_and_are_not_kept(served, tmp_path) 
     assert answer.status_code == 202, answer.text
     assert served.when_over(answer.json()["id"])["state"] == "done"
     film = write_film(tmp_path / "film.mp4", range(0, 1000, 100)).read_bytes()
-    served.ask(**LONG)
+    block = served.ask(**LONG)
     answer = served.client.post(
         "/v1/sounds", data={"steps": "2", "frames": "mean"}, files={"video": ("/etc/cron.d/x", film)}
     )
@@ -108,6 +108,7 @@ def test_pictures_and_a_video_come_in_a_form_and_are_not_kept(served, tmp_path) 
     assert len(left(served)) == 2
     served.client.delete(waiting["links"]["self"])
     assert left(served) == [name]
+    served.client.delete(block["links"]["self"])
     done = served.when_over(answer.json()["id"])
     assert done["state"] == "done"
     assert abs(done["clips"][0]["seconds"] - 1.0) < 0.11
