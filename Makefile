@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PROMPT ?= a photo of a dog
 
-.PHONY: generate test check bench clean
+.PHONY: generate test check docs coverage bench clean
 
 generate: .venv/ready
 	@$(BIN)/clipsonic generate "$$PROMPT"
@@ -16,6 +16,14 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The documentation site, in site/; it can be opened as files.
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+coverage: .venv/ready
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html
 
 # Ours and the peers', in turn; the peers' packages go to .bench, beside nothing else.
 bench: .venv/ready

@@ -1,0 +1,149 @@
+"""The documentation site: strictly built, whole, loading nothing from elsewhere; and its examples, run."""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from clipsonic.vocoder.streaming import vocode
+from tests.conftest import tone, write_video
+
+ROOT = Path(__file__).parent.parent
+LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "audio": "src", "video": "src"}
+
+
+class Loaded(HTMLParser):
+    """What a page makes a browser fetch, and what it leads to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.scripts: list[str] = []
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.inside = tag
+        if tag in LOADING and given.get(LOADING[tag]):
+            self.fetched.append(str(given[LOADING[tag]]))
+        if tag == "link" and given.get("rel") not in ("canonical", "next", "prev"):
+            self.fetched.append(str(given["href"]))
+        if tag == "a" and given.get("href"):
+            self.links.append(str(given["href"]))
+
+    def handle_data(self, data: str) -> None:
+        if self.inside in ("script", "style"):
+            self.scripts.append(data)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    told = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(words, cwd=ROOT, env=told, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Loaded]:
+    read = {}
+    for path in site.rglob("*.html"):
+        read[path] = Loaded()
+        read[path].feed(path.read_text())
+    assert len(read) > 30
+    return read
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Loaded]) -> None:
+    for path, page in pages.items():
+        outside = [each for each in page.fetched if re.match(r"(https?:)?//", each)]
+        assert not outside, (path.name, outside)
+        assert "http" not in "".join(re.findall(r"(?:import|fetch|url)\s*\([^)]*\)", "".join(page.scripts)))
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*['\"]?(https?:)?//", style.read_text()), style
+    # The theme's own script knows two addresses: of diagrams, which no page has, and of a stand-in for a part
+    # that browsers have had since 2020.
+    assert not any("mermaid" in path.read_text() for path in pages)
+
+
+def test_links_and_files_are_there(site: Path, pages: dict[Path, Loaded]) -> None:
+    for path, page in pages.items():
+        if path.name == "404.html":
+            continue  # its addresses begin at the site's root
+        for target in [*page.links, *page.fetched]:
+            file = re.split("[?#]", target)[0]
+            if file and not re.match(r"[a-z]+:|//", file):
+                assert (path.parent / file).exists(), (path.relative_to(site), target)
+
+
+def test_every_page_is_in_the_navigation(site: Path, pages: dict[Path, Loaded]) -> None:
+    start = {re.split("[?#]", target)[0] for target in pages[site / "index.html"].links}
+    names = {str(path.relative_to(site)) for path in pages} - {"404.html", "index.html"}
+    assert names <= start | {"."}
+
+
+def test_public_names_are_described(site: Path) -> None:
+    text = (site / "python.html").read_text()
+    for name in ("CLIPSonicPipeline", "CLIPSonicOutput", "__call__", "from_pretrained", "guidance_interval"):
+        assert name in text, name
+
+
+def test_pictures_are_small() -> None:
+    files = list((ROOT / "docs" / "pictures").glob("*.png"))
+    assert len(files) == 6
+    assert all(path.stat().st_size < 150_000 for path in files)
+
+
+def test_examples_of_parts_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clipsonic.encoders.load import KINDS
+    from clipsonic.parts import PARTS
+
+    monkeypatch.chdir(tmp_path)
+    for table in (KINDS, PARTS["encoder"]):  # put back after the test
+        monkeypatch.setitem(table, "ColourEncoder", None)
+    write_video(tmp_path / "my_videos" / "red.mp4", tone(3.0, 440), seconds=3, colour=(200, 20, 20))
+    write_video(tmp_path / "my_videos" / "blue.mp4", tone(3.0, 880), seconds=3, colour=(20, 20, 200))
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "parts.md").read_text(), re.DOTALL)
+    names: dict = {"__name__": "parts"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec("\n".join(blocks), names)
+    assert names["played"].std() > 0.001
+    organ, mel = names["Organ"](), torch.randn(1, 64, 40) - 3
+    torch.testing.assert_close(vocode(organ, mel, chunk_frames=16), organ(mel))
+    first, second = names["embeddings"]
+    assert 0.3 < first @ second < 0.95
+    assert names["wet"].shape == (2, 16_000)
+    colours = names["ColourEncoder"]()
+    red = colours.encode_text(["a red thing"])[0]
+    from PIL import Image
+
+    assert colours.encode_image([Image.new("RGB", (9, 9), "red")])[0] @ red > 0.99
+    assert names["progress"].step == 2
+    assert names["blue"].shape == (16_000,)
+
+
+def test_hooks_call_the_projects_own_tools() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    makefile = (ROOT / "Makefile").read_text()
+    for hook in repository["hooks"]:
+        assert hook["language"] == "system"
+        assert hook["entry"].replace(".venv/bin", "$(BIN)") in makefile, hook["entry"]
+
+
+def test_citation_is_of_this_version() -> None:
+    import clipsonic
+
+    page = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (page["version"], page["license"]) == (clipsonic.__version__, "Apache-2.0")
