@@ -39,4 +39,4 @@ bench: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf site htmlcov .coverage .venv .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
