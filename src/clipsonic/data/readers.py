@@ -80,9 +80,8 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C goes to every process of the terminal, as a service's end does; only the main one decides."""
+    """Ctrl-C goes to every process of the terminal; only the main one decides."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _read_alone(video: Video, clip_seconds: float) -> list[Piece] | str:
