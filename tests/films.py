@@ -70,3 +70,72 @@ def sound_of(path: Path) -> tuple[float, np.ndarray]:
         begin = frames[0].time
         pieces = [out for frame in frames for out in resampler.resample(frame)] + resampler.resample(None)
     return begin, np.concatenate([piece.to_ndarray()[0] for piece in pieces])
+
+
+def write_media(
+    path: Path,
+    picture: str | None = "mpeg4",
+    sound: str | None = "pcm_s16le",
+    seconds: float = 3.0,
+    sound_seconds: float | None = None,
+    size: tuple[int, int] = (96, 64),
+    pixels: str = "yuv420p",
+    rate: int = 16_000,
+    layout: str = "mono",
+    times: Sequence[int] | None = None,
+    delay: float = 0.0,
+    rotation: int = 0,
+    tones: Sequence[float] = (440.0,),
+    gap: tuple[float, float] | None = None,
+    form: str | None = None,
+) -> Path:
+    """A small film of any codec: a picture every quarter of a second, and a tone a track.
+
+    Args:
+        times: of the pictures instead, milliseconds.
+        delay: seconds after which the sound begins.
+        gap: the sound's time stamps go on later or earlier, (from second, by seconds).
+        form: the container, where the name does not say it.
+    """
+    unit = Fraction(1, 1000)
+    times = range(0, round(seconds * 1000), 250) if times is None else times
+    with av.open(str(path), "w", format=form) as container:
+        screen, tracks = None, []
+        if picture is not None:
+            screen = container.add_stream(picture, rate=25 if picture == "mpeg1video" else 4)
+            screen.width, screen.height, screen.pix_fmt = *size, pixels
+            if picture != "mpeg1video":
+                screen.codec_context.time_base = unit
+            if rotation:
+                screen.set_display_rotation(rotation)
+        for hertz in tones if sound is not None else ():
+            tracks.append((container.add_stream(sound, rate=rate, layout=layout), hertz))
+        for number, time in enumerate(times if screen is not None else ()):
+            shown = np.full((size[1], size[0], 3), 40 + 20 * number % 200, np.uint8)
+            frame = av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format=pixels)
+            frame.pts, frame.time_base = time, unit
+            container.mux(screen.encode(frame))
+        if screen is not None:
+            container.mux(screen.encode(None))
+        for track, hertz in tracks:
+            for frame in _waves(hertz, sound_seconds or seconds, rate, layout, delay, gap):
+                container.mux(track.encode(frame))
+            container.mux(track.encode(None))
+    return path
+
+
+def _waves(
+    hertz: float, seconds: float, rate: int, layout: str, delay: float, gap: tuple[float, float] | None
+) -> list[av.AudioFrame]:
+    wave = (0.3 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype("f4")
+    channels = av.AudioLayout(layout).nb_channels
+    pieces = [wave] if gap is None else np.split(wave, [round(gap[0] * rate)])
+    frames, place = [], round(delay * rate)
+    for number, piece in enumerate(pieces):
+        for few in np.split(piece, range(1024, len(piece), 1024)):
+            frame = av.AudioFrame.from_ndarray(np.repeat(few, channels)[None], format="flt", layout=layout)
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = place + (round(gap[1] * rate) if number and gap else 0)
+            place += len(few)
+            frames.append(frame)
+    return frames

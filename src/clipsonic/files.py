@@ -1,12 +1,19 @@
-"""Writing that leaves a whole file or none."""
+"""Writing that leaves a whole file or none, in a folder that one process at a time writes to."""
 
+import ctypes
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from clipsonic.errors import UserError, first_line
+
+LOCK = ".lock"  # in a folder that is being written
+LEFTOVERS = (".*.part", ".clipsonic-*")  # what a process that was killed leaves of files that were not whole
+AT_CWD, EXCHANGE = -100, 2  # of Linux's renameat2
 
 
 @contextmanager
@@ -19,6 +26,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
+        _sync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -28,12 +36,111 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """A folder to fill that takes the place of `folder` only when the block ends well."""
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
+        shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed, and had our number
         aside.mkdir(parents=True)
         yield aside
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
+        take_place(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def take_place(aside: Path, folder: Path) -> None:
+    """A finished folder takes the place and the name of another, which is then removed.
+
+    At every moment one of the two is there as a whole, where the system can exchange names (Linux); elsewhere
+    there is a moment with neither.
+    """
+    for path in aside.rglob("*"):
+        _sync(path)
+    _sync(aside)
+    if not folder.exists():
+        aside.rename(folder)
+    elif not _exchanged(aside, folder):
+        old = aside.with_name(f".{folder.name}.{os.getpid()}.old.part")
+        folder.rename(old)
+        aside.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    _sync(folder.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether the two names could be exchanged, which Python has no word for."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(rename(AT_CWD, os.fsencode(one), AT_CWD, os.fsencode(other), EXCHANGE) == 0)
+
+
+def _sync(path: Path) -> None:
+    """Makes a file or the names in a folder last through a power cut, where the system can."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """A block in which no other process holds the folder, which is made if it is missing.
+
+    The system lets go of it however the process ends. What a killed process left half-written directly in the
+    folder is removed first; a folder that was made here and is still empty goes again.
+
+    Raises:
+        UserError: another process holds it, or it cannot be written.
+    """
+    from filelock import FileLock, Timeout  # not before it is needed: much else imports this file
+
+    new = not folder.exists()
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise UserError(
+            f"{folder} is being written by another clipsonic; wait for it or name another folder"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from error
+    try:
+        for pattern in LEFTOVERS:
+            for path in folder.glob(pattern):
+                _remove(path)
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)  # while it is held: who waits for it sees that it is gone
+        lock.release()
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """A block that writes into a folder: a full or closed disk is the user's to mend, in one line.
+
+    Raises:
+        UserError: the system refuses to write.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError" or "I/O" not in str(error):  # its word for the same
+            raise
+        raise UserError(f"{folder} cannot be written: {first_line(error)}") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -117,10 +117,10 @@ def check_folder(
         named = {part: page[part][1] for part in parts if part in required or page.get(part, [None])[0]}
         for setting in ("sampling_steps", "mel", "encoder_id"):
             page[setting]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise UserError(f"{index} is damaged or of another kind of model ({error!r})") from error
     for part, name in named.items():
-        if name not in parts[part]:
+        if not isinstance(name, str) or name not in parts[part]:
             raise UserError(f"{index} names {name} as its {part}; known are {', '.join(sorted(parts[part]))}")
         files = ["scheduler_config.json"] if part == "scheduler" else ["config.json", WEIGHTS]
         for file in files:

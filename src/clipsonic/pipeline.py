@@ -36,6 +36,7 @@ from clipsonic.diffusion.unet import MelUNet, frame_multiple
 from clipsonic.diffusion.windows import cover, windowed
 from clipsonic.encoders.base import Encoder, TextEncoder
 from clipsonic.errors import UserError
+from clipsonic.files import take_place
 from clipsonic.limits import check_numbers, check_prompts, check_spans
 from clipsonic.model_folder import resolve
 from clipsonic.parts import BRIDGES, check_together, load_parts
@@ -59,8 +60,9 @@ class CLIPSonicOutput(BaseOutput):
 class CLIPSonicPipeline(DiffusionPipeline):
     """Sound for a text or a picture.
 
-    >>> pipeline = CLIPSonicPipeline.from_pretrained("mini")
-    >>> audio = pipeline("a photo of a dog", guidance_scale=1.5).audios[0]
+    Examples:
+        >>> pipeline = CLIPSonicPipeline.from_pretrained("mini")
+        >>> audio = pipeline("a photo of a dog", guidance_scale=1.5).audios[0]
 
     Args:
         encoder: turns texts and pictures into embeddings; the one that the U-Net was trained with. One of sounds
@@ -361,8 +363,7 @@ class CLIPSonicPipeline(DiffusionPipeline):
             kept = {name: self.config[name] for name in ("bridge", "sampling_steps", "condition")}
             whole = CLIPSonicPipeline(**parts, **kept)
         whole.save_pretrained(aside, safe_serialization=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
+        take_place(aside, folder)
 
 
 def _count(on_step: Callable[[int], None], before: int, step: int) -> None:

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import time
 
@@ -24,6 +25,9 @@ def test_a_video_that_kills_its_reader_costs_only_itself(tmp_path) -> None:
     assert "crashed" in found["bomb"]
     for name in "abc":
         assert len(found[name]) == 1, found[name]
+    for reader in multiprocessing.active_children():
+        reader.join(20)
+    assert not multiprocessing.active_children()  # or the program would wait for them at its end
 
 
 def test_a_reader_killed_while_the_others_wait(tmp_path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.frames import PICTURE_SIDE
-from clipsonic.data.video import Unusable, _Tape, read_clips
+from clipsonic.data.tape import Tape
+from clipsonic.data.video import Unusable, read_clips
 from tests.conftest import tone, write_video
 
 CODER_FRAME = (
@@ -150,8 +151,8 @@ def test_frames_left_undecoded_change_nothing(tmp_path, monkeypatch, threads) ->
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
     seen = []
-    add = _Tape.add_picture
-    monkeypatch.setattr(_Tape, "add_picture", lambda tape, frame: seen.append(frame) or add(tape, frame))
+    add = Tape.add_picture
+    monkeypatch.setattr(Tape, "add_picture", lambda tape, frame: seen.append(frame) or add(tape, frame))
     firsts = [frame for last, frame in pairwise(frames) if int(frame.time) > int(last.time)]
     for start, expected in ((0.0, [frames[0], *firsts]), (2.5, [frames[74], *firsts[2:]])):
         seen.clear()

@@ -20,12 +20,25 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
-from clipsonic.data.shards import ClipEntry, DatasetInfo, finished_shards, read_frames, read_info
+from clipsonic.data.remote import RemoteShard, fetched, url_of
+from clipsonic.data.shards import (
+    ClipEntry,
+    DatasetInfo,
+    ShardIndex,
+    finished_shards,
+    read_frames,
+    read_info,
+    remote_shards,
+)
 from clipsonic.encoders.base import Encoder
 from clipsonic.encoders.load import load_encoder
 from clipsonic.errors import UserError
+from clipsonic.files import cache_folder
 
 CACHE_BYTES = 2 * 2**30  # decoded sound kept in memory, 16 bit, by all readers together: about 18 hours
+
+
+_NAME = f"{UserError.__module__}.{UserError.__qualname__}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
     """The clips of one or more splits, by number.
 
     Args:
-        folder: a prepared data set.
+        folder: a prepared data set; a URL as a path, such as `Path("s3://bucket/data")`, is read from there.
         splits: names of the splits to use; None for all.
         quiet_crop_db: crops whose energy is more than this below the clip's loudest crop are not drawn.
             Minus infinity draws all crops alike, as the paper does.
@@ -64,9 +77,9 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         self.info: DatasetInfo = read_info(folder)
         self.quiet = 10 ** (quiet_crop_db / 10)
         self.said = said
-        self.clips: list[tuple[Path, ClipEntry]] = [
+        self.clips: list[tuple[Path | RemoteShard, ClipEntry]] = [
             (shard, clip)
-            for shard, index in finished_shards(folder)
+            for shard, index in _shards(folder, self.info)
             for clip in index.clips
             if splits is None or clip.info.split in splits
             if said is None or clip.info.label in said
@@ -90,7 +103,8 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         if number in self._waves:
             return self._waves[number]
         shard, clip = self.clips[number]
-        wave: NDArray[np.int16] = soundfile.read(io.BytesIO(_bytes(shard, clip.sound)), dtype="int16")[0]
+        content = _bytes(shard, clip.sound, clip.crc32 and clip.crc32[0])
+        wave: NDArray[np.int16] = soundfile.read(io.BytesIO(content), dtype="int16")[0]
         reader = get_worker_info()
         if self._bytes + wave.nbytes <= CACHE_BYTES // (reader.num_workers if reader else 1):
             self._waves[number] = wave
@@ -102,7 +116,7 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         shard, clip = self.clips[number]
         if self.said is not None and clip.info.label is not None:
             return self.said[clip.info.label][None]
-        return read_frames(_bytes(shard, clip.frames))
+        return read_frames(_bytes(shard, clip.frames, clip.crc32 and clip.crc32[1]))
 
     def __getitem__(self, draw: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(clip number, seed) => a random crop (32,768 samples) and a random one of the clip's embeddings (D,)."""
@@ -130,6 +144,29 @@ def stretched(wave: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
         return wave
     played: NDArray[np.float32] = soxr.resample(wave, len(wave), samples, quality="LQ")[:samples]
     return np.pad(played, (0, samples - len(played)))
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of a step's examples a process takes: those of all processes are one batch, in the order of the ranks.
+
+    Random numbers are drawn for the whole step, by all processes alike, so that a model does not depend on how
+    many of them there are.
+    """
+
+    rank: int = 0
+    processes: int = 1
+
+    def whole(self, rows: int) -> int:
+        """Examples a step, of so many here."""
+        return rows * self.processes
+
+    def own(self, drawn: Tensor) -> Tensor:
+        """What was drawn for the whole step, a row an example => the rows of this process."""
+        return drawn.chunk(self.processes)[self.rank]
+
+
+ALONE = Share()
 
 
 class Draws(Sampler[list[tuple[int, int]]]):
@@ -174,7 +211,10 @@ def batches(dataset: ClipDataset, draws: Draws, workers: int = 0) -> Iterator[Ba
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=ignore_interrupts if workers else None,
     )
-    yield from loader
+    try:
+        yield from loader
+    except UserError as error:  # of a reader process: with its traceback around it
+        raise UserError(str(error).rstrip().splitlines()[-1].removeprefix(f"{_NAME}: ")) from error
 
 
 def ignore_interrupts(worker: int) -> None:
@@ -193,15 +233,24 @@ def encoder_of(folder: Path) -> Encoder:
     Raises:
         UserError: it is missing, or not the one whose embeddings are stored.
     """
-    encoder = load_encoder(folder / "encoder")
-    if encoder.id != (stored := read_info(folder).encoder_id):
-        raise UserError(
-            f"{folder} was prepared with encoder {stored}, but its encoder folder holds {encoder.id}"
-        )
+    stored, url = read_info(folder).encoder_id, url_of(folder)
+    here = folder / "encoder"
+    if url is not None:
+        here = fetched(f"{url}/encoder", cache_folder() / "encoders" / stored.replace("/", "_"))
+    encoder = load_encoder(here)
+    if encoder.id != stored:
+        raise UserError(f"{folder} was prepared with encoder {stored}, but {here} holds {encoder.id}")
     return encoder
 
 
-def _bytes(shard: Path, place: tuple[int, int]) -> bytes:
+def _shards(folder: Path, info: DatasetInfo) -> Iterator[tuple[Path | RemoteShard, ShardIndex]]:
+    url = url_of(folder)
+    yield from finished_shards(folder) if url is None else remote_shards(url, info)
+
+
+def _bytes(shard: Path | RemoteShard, place: tuple[int, int], crc32: int | None) -> bytes:
+    if isinstance(shard, RemoteShard):
+        return shard.read(place, crc32)
     with shard.open("rb") as file:
         file.seek(place[0])
         return file.read(place[1])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsonic.data.frames import as_picture, picture_track, seconds_of
+from clipsonic.data.frames import as_picture, open_film, picture_track, seconds_of
 from clipsonic.data.video import Unusable
 
 GLANCE = (32, 18)  # pixels to which frames are shrunk to find cuts
@@ -62,7 +62,7 @@ class Footage:
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         """The file and its track of pictures."""
         try:
-            with av.open(str(self.path), metadata_errors="replace") as container:
+            with open_film(self.path) as container:
                 track = picture_track(container)
                 if track is None:
                     covers = container.streams.video

@@ -1,11 +1,24 @@
 """A video's track of pictures, and its decoded frames."""
 
+from pathlib import Path
 from typing import Any
 
 import av
 from PIL import Image
 
 PICTURE_SIDE = 336  # pixels of the shorter side that are kept; the largest that a CLIP takes
+# Containers that hold what they show. Playlists are none: they would make us read other files, or the network.
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,nut,mxf,rm,ivf,dv,gxf,wtv,swf,vob,"
+    "m4v,h264,hevc,av1,obu,mpegvideo,mjpeg,gif,apng,y4m,yuv4mpegpipe,wav,w64,mp3,flac,aac,ac3,eac3,aiff,au,caf,amr,ape"
+)
+
+
+def open_film(path: Path, **more: str) -> Any:
+    """Opens a media file: the file itself and nothing that it points to; `more` are ffmpeg's options."""
+    # A whole path: ffmpeg would take a file called "http:a.mp4" for an address.
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"} | more
+    return av.open(str(path.absolute()), metadata_errors="replace", container_options=options)
 
 
 def picture_track(container: Any) -> Any:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from jaxtyping import Float
 
-from clipsonic.data.frames import picture_track
+from clipsonic.data.frames import open_film, picture_track
 from clipsonic.errors import UserError
 
 CODECS = {".mp4": "aac", ".m4v": "aac", ".mov": "aac", ".mkv": "flac", ".webm": "libopus"}
@@ -33,10 +33,9 @@ def with_sound(video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int
     codec = CODECS.get(out.suffix.lower())
     if codec is None:
         raise UserError(f"{out} should end in {', '.join(CODECS)}")
-    source_options = {"fflags": "+genpts"}  # AVI says only when pictures are decoded
     try:
         with (
-            av.open(str(video), metadata_errors="replace", options=source_options) as source,
+            open_film(video, fflags="+genpts") as source,  # AVI says only when pictures are decoded
             av.open(str(out), "w") as target,
         ):
             picture = picture_track(source)

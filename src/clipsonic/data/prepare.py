@@ -3,13 +3,13 @@
 import hashlib
 import io
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from clipsonic.data.readers import MISSING, Piece, read_all
+from clipsonic.data.readers import AGAIN, Piece, read_all
 from clipsonic.data.shards import (
     ClipInfo,
     DatasetInfo,
@@ -24,7 +24,10 @@ from clipsonic.data.shards import (
 from clipsonic.data.sources import Video
 from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
-from clipsonic.files import write_json
+from clipsonic.files import only_one, whole_folder, write_json, writing
+
+# What reads videos: (videos, seconds a clip, processes) => each with its pieces, or why it has none, in order.
+Reader = Callable[[Sequence[Video], float, int], Iterator[tuple[Video, list[Piece] | str]]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def prepare(
     clip_seconds: float = 10.0,
     workers: int | None = None,
     shard_clips: int = 256,
+    read: Reader = read_all,
 ) -> Generator[Progress]:
     """Prepares videos into `out`, yielding after each; the same call goes on where it was stopped.
 
@@ -53,18 +57,30 @@ def prepare(
     stopping the iteration (or Ctrl-C) loses nothing. The order of the clips does not depend on `workers`.
 
     Raises:
-        UserError: `out` holds a data set made with another encoder or clip length, or cannot be written.
+        UserError: `out` holds a data set made with another encoder or clip length, is held by another process, or
+            cannot be written.
     """
+    with only_one(out):
+        yield from _prepare(videos, out, encoder, clip_seconds, workers, shard_clips, read)
+
+
+def _prepare(
+    videos: Sequence[Video],
+    out: Path,
+    encoder: Encoder,
+    clip_seconds: float,
+    workers: int | None,
+    shard_clips: int,
+    read: Reader,
+) -> Generator[Progress]:
     info = _open(out, encoder, clip_seconds)
     shards = finished_shards(out)
     before = {name for _, index in shards for name in index.videos}
-    before |= {name for _, index in shards for name, why in index.skipped.items() if why != MISSING}
-    for part in out.glob(".shard-*.part"):  # of a run that was killed
-        part.unlink()
+    before |= {name for _, index in shards for name, why in index.skipped.items() if why not in AGAIN}
     left = [video for video in videos if video.name not in before]
     state = _State(out, info, shards, shard_clips, total=len(videos), done=len(videos) - len(left))
     try:
-        for video, pieces in read_all(left, clip_seconds, workers or os.cpu_count() or 1):
+        for video, pieces in read(left, clip_seconds, workers or os.cpu_count() or 1):
             yield state.add(video, pieces, encoder)
     finally:
         state.close(complete=state.done == state.total)
@@ -79,12 +95,10 @@ def _open(out: Path, encoder: Encoder, clip_seconds: float) -> DatasetInfo:
             if was != now:
                 raise UserError(f"{out} was prepared with {field} {was}, not {now}; name another folder")
         return info
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        encoder.save_pretrained(out / "encoder")
+    with writing(out):
+        with whole_folder(out / "encoder") as folder:
+            encoder.save_pretrained(folder)
         write_json(out / "dataset.json", info.model_dump())
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror}") from error
     return info
 
 
@@ -119,14 +133,16 @@ class _State:
 
     def _finish_shard(self) -> None:
         number = 1 + max((int(path.stem.split("-")[1]) for path, _ in self.shards), default=-1)
-        index = self.shard.write(self.out, number)
+        with writing(self.out):
+            index = self.shard.write(self.out, number)
         self.shards.append((self.out / f"shard-{number:06d}.tar", index))
         self.shard = ShardWriter()
 
     def close(self, complete: bool) -> None:
         if self.shard.videos:
             self._finish_shard()
-        write_json(self.out / "dataset.json", summary(self.info, self.shards, complete).model_dump())
+        with writing(self.out):
+            write_json(self.out / "dataset.json", summary(self.info, self.shards, complete).model_dump())
 
 
 def _encode(video: Video, pieces: list[Piece], encoder: Encoder) -> list[NewClip]:

@@ -1,14 +1,23 @@
-"""Videos read by several processes at once, given back in order; one that kills its reader costs only itself."""
+"""Videos read by several processes at once, given back in order; one that kills its reader costs only itself.
+
+A reader has a bounded memory and a bounded time, and ends with the process that it reads for.
+"""
 
 import io
 import multiprocessing
 import os
+import resource
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,7 +27,18 @@ from clipsonic.data.sources import Video
 from clipsonic.data.video import Unusable, read_clips
 
 MOST_THREADS = 16  # of a decoder; ffmpeg warns of more
-MISSING = "no such file"  # the one reason that is looked at again the next time
+MOST_MEMORY = 4 * 2**30  # bytes a reader may take: thirty frames of 8K at once, each of 100 MB at most
+PATIENCE = 120.0  # seconds a decoder may think about one packet, or about opening a file
+MOST_SECONDS = 3600.0  # for a file, and besides a second for every `LEAST_PACE` bytes of it
+LEAST_PACE = 20_000
+TOO_LARGE = f"reading it takes more than {MOST_MEMORY / 2**30:g} GB of memory"
+MISSING = "no such file"
+GONE = "the drive went away while it was read"
+AGAIN = {MISSING, GONE}  # reasons that are looked at again the next time
+DEATHS = {
+    signal.SIGALRM: "reading it took too long: the decoder hung",
+    signal.SIGKILL: "reading it ran out of memory: the system ended its reader",
+}
 
 
 @dataclass(frozen=True)
@@ -33,9 +53,13 @@ class Piece:
 
 
 def read_all(
-    videos: Sequence[Video], clip_seconds: float, workers: int
+    videos: Sequence[Video], clip_seconds: float, workers: int, patience: float = PATIENCE
 ) -> Iterator[tuple[Video, list[Piece] | str]]:
-    """Each video with its pieces or the reason why it has none, in the order given, read ahead by few."""
+    """Each video with its pieces or the reason why it has none, in the order given, read ahead by few.
+
+    Args:
+        patience: seconds after which a decoder that gives nothing is ended.
+    """
     waiting = deque(videos)
     running: deque[tuple[Video, Future[list[Piece] | str]]] = deque()
     threads = decoder_threads(min(workers, len(videos)))
@@ -44,7 +68,9 @@ def read_all(
         while waiting or running:
             while waiting and len(running) < 2 * workers:
                 try:
-                    running.append((waiting[0], pool.submit(_read, waiting[0], clip_seconds, threads)))
+                    running.append(
+                        (waiting[0], pool.submit(_read, waiting[0], clip_seconds, threads, patience))
+                    )
                     waiting.popleft()
                 except BrokenProcessPool:  # since the last look; the running ones tell which video it was
                     if running:
@@ -59,7 +85,7 @@ def read_all(
                 pool = _pool(workers)
                 waiting.extendleft(reversed([other for other, _ in running]))
                 running.clear()
-                pieces = _read_alone(video, clip_seconds)
+                pieces = _read_alone(video, clip_seconds, patience)
             yield video, pieces
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -76,37 +102,117 @@ def decoder_threads(videos: int) -> int:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")  # forking a process that runs torch can hang
-    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_ignore_interrupts)
+    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin)
 
 
-def _ignore_interrupts() -> None:
+def _begin() -> None:
     """Ctrl-C goes to every process of the terminal; only the main one decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not SIGTERM, by which a broken pool ends its other readers
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, wherever its decoder is
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = _addresses() + MOST_MEMORY
+    if most == resource.RLIM_INFINITY or wanted < most:  # else the user's own limit is the narrower one
+        with suppress(OSError, ValueError):  # a system that has no such limit
+            resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
+    end_with_parent()
 
 
-def _read_alone(video: Video, clip_seconds: float) -> list[Piece] | str:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(_read, video, clip_seconds).result()
-        except BrokenProcessPool:
-            return "reading it crashed the decoder or ran out of memory"
-
-
-def _read(video: Video, clip_seconds: float, threads: int = 1) -> list[Piece] | str:
-    """Runs in a reader process."""
-    if not video.path.is_file():
-        return MISSING
-    pieces: list[Piece] = []
+def _addresses() -> int:
+    """Bytes that are addressed already, by threads and libraries: on large machines gigabytes that nobody uses."""
     try:
-        for clip in read_clips(video.path, clip_seconds, video.start, video.seconds, threads):
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux
+        return 0
+
+
+def end_with_parent() -> None:
+    """From now on this process ends when the one that began it is killed, instead of waiting for it for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _read_alone(video: Video, clip_seconds: float, patience: float) -> list[Piece] | str:
+    """In a process of its own, whose end tells what is wrong with the video."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    reader = context.Process(target=_send, args=(theirs, video, clip_seconds, patience))
+    reader.start()
+    theirs.close()
+    try:
+        pieces: list[Piece] | str = ours.recv()
+    except (EOFError, OSError):
+        reader.join()
+        death = -(reader.exitcode or 0)
+        return DEATHS.get(death, "reading it crashed the decoder")  # type: ignore[call-overload]
+    except BaseException:  # Ctrl-C, which the reader does not hear
+        reader.kill()
+        raise
+    finally:
+        ours.close()
+    reader.join()
+    return pieces
+
+
+def _send(pipe: Any, video: Video, clip_seconds: float, patience: float) -> None:
+    _begin()
+    pipe.send(_read(video, clip_seconds, 1, patience))
+
+
+def _read(
+    video: Video, clip_seconds: float, threads: int = 1, patience: float = PATIENCE
+) -> list[Piece] | str:
+    """Runs in a reader process; a decoder that thinks too long about a packet is killed by the alarm."""
+    began, most = time.monotonic(), MOST_SECONDS
+
+    def alive() -> None:
+        if time.monotonic() - began > most:
+            raise TimeoutError(f"reading it took more than {most:.0f} s")
+        signal.setitimer(signal.ITIMER_REAL, patience)
+
+    pieces: list[Piece] = []
+    why: str | None = None
+    try:
+        alive()
+        if not video.path.is_file():
+            return MISSING
+        most += video.path.stat().st_size / LEAST_PACE
+        for clip in read_clips(video.path, clip_seconds, video.start, video.seconds, threads, alive):
             seconds = len(clip.wave) / SAMPLE_RATE
             pictures = [_jpeg(picture) for picture in clip.pictures]
             pieces.append(Piece(clip.start, seconds, flac(clip.wave), pictures, clip.times))
+    except MemoryError:
+        return TOO_LARGE
     except Unusable as reason:
-        return pieces or str(reason)  # a file that breaks off gives what came before
+        why = str(reason)
+        if isinstance(reason.__cause__, TimeoutError):
+            return why
+        if isinstance(reason.__cause__, MemoryError):
+            return TOO_LARGE
     except Exception as error:  # whatever a decoder comes up with, the other videos go on
-        return pieces or f"unreadable: {type(error).__name__}: {error}"
-    return pieces
+        why = f"unreadable: {type(error).__name__}: {error}"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if not _is_there(video.path, wholly=bool(why)):
+        return GONE  # what was read may be a part of it
+    return pieces or why or "nothing in it can be used"  # a file that breaks off gives what came before
+
+
+def _is_there(path: Path, wholly: bool) -> bool:
+    """Whether the file can still be read, to its end: a decoder says of a lost drive what it says of damage."""
+    try:
+        with path.open("rb") as file:
+            while file.read(2**20) and wholly:
+                pass
+    except OSError:
+        return False
+    return True
 
 
 def _jpeg(picture: Image.Image) -> bytes:

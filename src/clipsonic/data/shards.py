@@ -11,6 +11,7 @@ The index is written after its tar: a tar without one is an interrupted write an
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,8 +22,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from clipsonic.config import SAMPLE_RATE, Frozen, MelSettings
+from clipsonic.data.remote import RemoteShard, bound, read, read_many, url_of
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file, write_json
+
+TAIL = 2 * tarfile.RECORDSIZE  # bytes, at most, of a tar after its last clip's embeddings
 
 
 class ClipInfo(Frozen):
@@ -44,6 +48,7 @@ class ClipEntry(Frozen):
     info: ClipInfo
     sound: tuple[int, int]  # offset and size of the FLAC in the tar, bytes
     frames: tuple[int, int]  # the same of the embeddings
+    crc32: tuple[int, int] | None = None  # of both, for who reads them alone; older data sets have none
 
 
 class ShardIndex(Frozen):
@@ -114,7 +119,10 @@ class ShardWriter:
                 sound = _append(tar, f"{clip.key}.flac", clip.sound)
                 frames = _append(tar, f"{clip.key}.frames.npy", clip.frames)
                 _append(tar, f"{clip.key}.json", clip.info.model_dump_json().encode())
-                entries.append(ClipEntry(key=clip.key, info=clip.info, sound=sound, frames=frames))
+                sums = zlib.crc32(clip.sound), zlib.crc32(clip.frames)
+                entries.append(
+                    ClipEntry(key=clip.key, info=clip.info, sound=sound, frames=frames, crc32=sums)
+                )
         index = ShardIndex(
             sha256=checksum(path),
             clips=entries,
@@ -150,10 +158,34 @@ def finished_shards(folder: Path) -> list[tuple[Path, ShardIndex]]:
     for index in sorted(folder.glob("shard-*.index.json")):
         shard = index.with_name(index.name.replace(".index.json", ".tar"))
         if shard.exists():
-            contents = ShardIndex.model_validate_json(index.read_bytes())
+            try:
+                contents = ShardIndex.model_validate_json(index.read_bytes())
+            except ValueError as error:
+                raise UserError(f"{index} is damaged; remove it and prepare once more") from error
             if contents.clips and shard.stat().st_size < sum(contents.clips[-1].frames):
                 raise UserError(f"{shard} is cut off; copy it again, or remove it and prepare once more")
             found.append((shard, contents))
+    return found
+
+
+def remote_shards(url: str, info: DatasetInfo) -> list[tuple[RemoteShard, ShardIndex]]:
+    """The shards of a data set behind a URL, in order; as many are kept on this disk as fit together.
+
+    Raises:
+        UserError: an index cannot be had, or is damaged.
+    """
+    names = sorted(info.shards)
+    found, room = [], bound()
+    pages = read_many(url, [index_path(Path(name)).name for name in names])
+    for name, page in zip(names, pages, strict=True):
+        try:
+            contents = ShardIndex.model_validate_json(page)
+        except ValueError as error:
+            raise UserError(f"the index of {url}/{name} is damaged; copy it there again") from error
+        if contents.sha256 != info.shards[name]:
+            raise UserError(f"{url}/{name} is not of this data set: dataset.json has another checksum")
+        room -= TAIL + (sum(contents.clips[-1].frames) if contents.clips else 0)
+        found.append((RemoteShard(f"{url}/{name}", contents.sha256, whole=room >= 0), contents))
     return found
 
 
@@ -163,13 +195,14 @@ def read_info(folder: Path) -> DatasetInfo:
     Raises:
         UserError: there is none, it is damaged, or its mel is another.
     """
-    path = folder / "dataset.json"
-    if not path.exists():
+    path, url = folder / "dataset.json", url_of(folder)
+    if url is None and not path.exists():
         raise UserError(
             f"{folder} is no prepared data set: it has no dataset.json; make one with 'clipsonic prepare'"
         )
+    content = path.read_bytes() if url is None else read(f"{url}/dataset.json")
     try:
-        info = DatasetInfo.model_validate_json(path.read_bytes())
+        info = DatasetInfo.model_validate_json(content)
     except ValueError as error:
         raise UserError(f"{path} is damaged or of another version; prepare the data set again") from error
     if info.mel != MelSettings():

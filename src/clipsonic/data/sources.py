@@ -62,7 +62,7 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
         else:
             raise UserError(f"{source} does not exist")
         for video in videos:
-            place = (video.path.resolve(), video.start, video.seconds)
+            place = (_place(video.path), video.start, video.seconds)
             if place in places:
                 continue
             places.add(place)
@@ -74,6 +74,13 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
             f"no video found in {', '.join(map(str, sources))} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
         )
     return list(found.values())
+
+
+def _place(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a link to itself, or a drive that is gone
+        return path.absolute()
 
 
 def _read_list(source: Path) -> Iterator[Video]:

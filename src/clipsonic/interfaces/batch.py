@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic.errors import UserError
+from clipsonic.files import only_one
 from clipsonic.interfaces.answering import Answer, answer, answer_alike
 from clipsonic.interfaces.asking import Asked
 from clipsonic.interfaces.engine import Engine
@@ -33,7 +34,15 @@ MADE_OF = (".json", ".safetensors")  # endings of what decides a model
 Row = tuple[int, Asked]
 
 
-def run(prompts: Path, like: Asked, folder: Path, ending: str, engine: Engine, processes: int) -> None:
+def run(
+    prompts: Path,
+    like: Asked,
+    folder: Path,
+    ending: str,
+    engine: Engine,
+    processes: int,
+    ray: str | None = None,
+) -> None:
     """Makes every row's clip that is not there yet; rows that fail are named and do not stop the others.
 
     Raises:
@@ -41,10 +50,19 @@ def run(prompts: Path, like: Asked, folder: Path, ending: str, engine: Engine, p
     """
     if processes < 1:
         raise UserError(f"{processes} processes; one is the least")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make {folder}: {error.strerror}") from error
+    with only_one(folder):
+        _run(prompts, like, folder, ending, engine, processes, ray)
+
+
+def _run(
+    prompts: Path,
+    like: Asked,
+    folder: Path,
+    ending: str,
+    engine: Engine,
+    processes: int,
+    ray: str | None,
+) -> None:
     rows = list(read_prompts(prompts, like, folder, ending))
     if not rows:
         raise UserError(f"{prompts} has no rows")
@@ -58,7 +76,7 @@ def run(prompts: Path, like: Asked, folder: Path, ending: str, engine: Engine, p
         _tell(prompts, number, why)
     with bar("clips") as progress:
         task = progress.add_task("generating", total=len(right), completed=len(right) - len(left), note="")
-        for group, failures in work(groups(left), engine, maker, processes):
+        for group, failures in work(groups(left), engine, maker, processes, ray):
             failed += len(failures)
             for number, why in failures:
                 _tell(prompts, number, why)
@@ -134,13 +152,18 @@ def groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def work(
-    parts: Sequence[list[Row]], engine: Engine, maker: str, processes: int
+    parts: Sequence[list[Row]], engine: Engine, maker: str, processes: int, ray: str | None = None
 ) -> Iterator[tuple[list[Row], list[tuple[int, str]]]]:
     """Makes the groups and yields each with its failures, as they are done."""
     if not parts:
         return
+    if ray is not None:
+        from clipsonic.interfaces.clustered import make_all
+
+        yield from make_all(parts, engine, maker, ray)
+        return
     if processes == 1:
-        alone = _Maker(engine, maker)
+        alone = Maker(engine, maker)
         for part in parts:
             yield part, alone.make(part)
         return
@@ -179,7 +202,7 @@ def _undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-class _Maker:
+class Maker:
     """A model that makes groups of requests; bridges that are not its own come with the model that they join."""
 
     def __init__(self, engine: Engine, maker: str) -> None:
@@ -226,15 +249,18 @@ class _Maker:
             write_clip(Path(str(asked.output)), audio, mel, about, asked.finish, asked.query.video)
 
 
-_maker: _Maker | None = None  # of a worker process
+_maker: Maker | None = None  # of a worker process
 
 
 def _begin(engine: Engine, maker: str, threads: int) -> None:
     import torch
 
+    from clipsonic.data.readers import end_with_parent
+
     global _maker
+    end_with_parent()
     torch.set_num_threads(threads)
-    _maker = _Maker(engine, maker)
+    _maker = Maker(engine, maker)
     signal.signal(signal.SIGTERM, _maker.stop)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from clipsonic.errors import UserError
 from clipsonic.interfaces.choices import (
     BACKENDS,
     BRIDGES,
@@ -16,7 +17,7 @@ from clipsonic.interfaces.choices import (
     among,
     models,
 )
-from clipsonic.interfaces.options import examples
+from clipsonic.interfaces.options import Ray, examples
 
 EXAMPLES = examples(
     'generate "a photo of a dog" -o dog.wav --seed 7 -n 3',
@@ -145,6 +146,7 @@ def generate(
         ),
     ] = "wav",
     processes: Annotated[int, typer.Option(help="For --prompts; each has the model in memory.")] = 1,
+    ray: Ray = None,
     precision: Annotated[
         str,
         typer.Option(
@@ -191,9 +193,11 @@ def generate(
     )
     engine = Engine(model, vocoder, scheduler, device, precision, backend)
     if prompts_file is None:
+        if ray is not None:
+            raise UserError("--ray is for --prompts: one request is made on this machine")
         run(asked, engine)
         return
     from clipsonic.interfaces import batch
     from clipsonic.interfaces.asking import check_many
 
-    batch.run(prompts_file, asked, check_many(asked, out, ending), f".{ending}", engine, processes)
+    batch.run(prompts_file, asked, check_many(asked, out, ending), f".{ending}", engine, processes, ray)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsonic.errors import UserError
-from clipsonic.files import write_json
+from clipsonic.files import only_one, write_json
 from clipsonic.interfaces.pictures import save_gap
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.stopping import unbroken
@@ -64,8 +64,7 @@ def run_gap(
     if noise is not None:
         page["condition_noise"] = {"most": noise, "cosine": noisy_cosine(pairs.images, noise)}
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with unbroken():
+        with only_one(out), unbroken():
             write_json(out / "gap.json", page)
             save_gap(out / "gap.png", gap)
     except OSError as error:

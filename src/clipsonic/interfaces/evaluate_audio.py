@@ -1,7 +1,7 @@
 """`clipsonic evaluate audio`: a folder of sounds => every score there is, as a table and as JSON."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipsonic.errors import UserError
-from clipsonic.files import write_json
+from clipsonic.files import only_one, write_json
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.telling import note, show
 
@@ -49,6 +49,20 @@ def run_audio(
     out: Path | None,
 ) -> None:
     """Measures, prints and writes; what is missing is told before anything is heard."""
+    with nullcontext() if out is None else only_one(out):
+        _run_audio(folder, reference, prompts, embedding, score_with, images_with, labels, out)
+
+
+def _run_audio(
+    folder: Path,
+    reference: Path,
+    prompts: Path | None,
+    embedding: str,
+    score_with: str | None,
+    images_with: str,
+    labels: str | None,
+    out: Path | None,
+) -> None:
     from clipsonic import __version__
     from clipsonic.encoders.load import load_audio_encoder
     from clipsonic.evaluation.audio_files import checksum, find_audio
@@ -76,7 +90,6 @@ def run_audio(
     }
     if out is not None:
         try:
-            out.mkdir(parents=True, exist_ok=True)
             write_json(out / "audio.json", page)
         except OSError as error:
             raise UserError(f"cannot write to {out}: {error.strerror or error}") from error

@@ -12,6 +12,13 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="For programs: what was made as JSON on the standard output, errors too."),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Share the work out over this Ray cluster; 'local' begins one on this machine.",
+    ),
+]
 
 EXIT_CODES = {
     0: "done",

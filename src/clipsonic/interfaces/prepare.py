@@ -6,26 +6,39 @@ from contextlib import closing
 from pathlib import Path
 
 from clipsonic.data.prepare import prepare
+from clipsonic.data.readers import read_all
+from clipsonic.data.remote import url_of
 from clipsonic.data.shards import read_info
 from clipsonic.data.sources import find_videos
 from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
+from clipsonic.interfaces.clustered import reader_of
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.telling import made, manner, note
 
 
-def run(sources: list[Path], out: Path, encoder_name: str, clip_seconds: float, workers: int | None) -> None:
+def run(
+    sources: list[Path],
+    out: Path,
+    encoder_name: str,
+    clip_seconds: float,
+    workers: int | None,
+    ray: str | None = None,
+) -> None:
     """Prepares, shows progress, and says at the end what the data set holds."""
     if not 2.048 <= clip_seconds <= 600:
         raise UserError(f"clips of {clip_seconds} s; they go from 2.048 to 600 s")
     if workers is not None and workers < 1:
         raise UserError(f"{workers} reader processes; at least one is needed")
+    if url_of(out) is not None:
+        raise UserError(f"{url_of(out)} cannot be written to; name a folder, and copy it there afterwards")
     videos = find_videos(sources)
     encoder = choose_encoder(encoder_name)
     began, seconds_before = time.monotonic(), None
     with bar("videos") as progress:
         task = progress.add_task("preparing", total=len(videos), note="")
-        with closing(prepare(videos, out, encoder, clip_seconds, workers)) as work:
+        read = read_all if ray is None else reader_of(ray)
+        with closing(prepare(videos, out, encoder, clip_seconds, workers, read=read)) as work:
             for done in work:
                 if seconds_before is None:
                     seconds_before = done.seconds

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +87,16 @@ def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run
     from clipsonic.training.loop import train
 
     began, numbers = time.monotonic(), {}
-    with bar("steps") as progress, asked_to_stop() as should_stop:
+    with (
+        bar("steps") as progress,
+        asked_to_stop() as should_stop,
+        closing(train(recipe, out, should_stop)) as states,
+    ):
         task = progress.add_task("training", total=training.steps, note="")
-        for state in train(recipe, out, should_stop):
+        for state in states:
             losses = ", ".join(f"{name} {value:.4f}" for name, value in state.losses.items())
             words = f"{losses}, {state.examples_per_second:.1f} examples/s"
+            words += f", {state.skipped} steps left out" if state.skipped else ""
             progress.update(task, completed=state.step, note=words)
             numbers = {"losses": state.losses, "held_out_loss": state.validation_loss}
             if state.validation_loss is not None:

@@ -1,5 +1,6 @@
 """A clip => its files: sound or video with sound, picture and sidecar, all whole or none."""
 
+import io
 import json
 import re
 import tempfile
@@ -118,7 +119,9 @@ def write_clip(
 
                 with_sound(video, wave, finish.rate, sound)
             else:
-                soundfile.write(sound, wave, finish.rate, format=kind[1:].upper(), subtype=SOUNDS[kind])
+                held = io.BytesIO()  # libsndfile does not say that a disk is full
+                soundfile.write(held, wave, finish.rate, format=kind[1:].upper(), subtype=SOUNDS[kind])
+                sound.write_bytes(held.getvalue())
             save_mel(aside / "picture", mel, title=str(page["query"]))
             text = json.dumps(page | finish.page, indent=1, ensure_ascii=False)
             (aside / "page").write_text(text + "\n", "utf-8")

@@ -26,3 +26,5 @@ class TrainingSettings(Frozen):
     validate_every: int = Field(5000, gt=0)
     log_every: int = Field(100, gt=0)
     workers: int = Field(4, ge=0)  # processes that read the data; 0 reads in the loop
+    # What a loss or gradient that is not finite does: stops the run, or leaves the step out, and the batch on disk.
+    on_nan: Literal["stop", "skip"] = "stop"

@@ -3,9 +3,10 @@
 No state of random numbers is needed: every draw is a function of seed and step.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.training_utils import EMAModel
@@ -73,3 +74,27 @@ def load_state(path: Path, players: Mapping[str, Player], average: EMAModel) -> 
         ) from error
     average.optimization_step = step
     return step
+
+
+def save_batch(path: Path, batch: Any, step: int) -> None:
+    """Writes the tensors of a batch, named as in it, and the step that saw them, for inspection."""
+    tensors = {"step": torch.tensor(step)} | dict(_tensors(batch, ""))
+    with whole_file(path) as file:
+        file.write(save({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}))
+
+
+def _tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield name or "batch", value.clone()  # parts of one tensor may not share their memory in the file
+        return
+    inside: Mapping[str, Any] = {}
+    if is_dataclass(value):
+        inside = {field.name: getattr(value, field.name) for field in fields(value)}
+    elif isinstance(value, Mapping):
+        inside = value
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):
+        inside = value._asdict()
+    elif isinstance(value, tuple | list):
+        inside = {str(number): each for number, each in enumerate(value)}
+    for key, each in inside.items():
+        yield from _tensors(each, f"{name}.{key}".strip("."))

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clipsonic.config import LOG_MEL_FLOOR, N_MELS
+from clipsonic.data.dataset import ALONE, Share
 
 NEPERS_PER_DB = math.log(10) / 20
 FILTER_KNOTS = 6  # over the bands, straight lines between
@@ -20,8 +21,8 @@ def random_filters(count: int, spread_db: float, random: torch.Generator) -> Flo
 
 
 def filtered(
-    mel: Float[Tensor, "b mels frames"], spread_db: float, random: torch.Generator
+    mel: Float[Tensor, "b mels frames"], spread_db: float, random: torch.Generator, share: Share = ALONE
 ) -> Float[Tensor, "b mels frames"]:
     """Log-mels => the same through a random filter each; what is silent stays silent."""
-    heard = mel + random_filters(len(mel), spread_db, random).to(mel.device)
+    heard = mel + share.own(random_filters(share.whole(len(mel)), spread_db, random)).to(mel.device)
     return torch.where(mel > LOG_MEL_FLOOR, heard.clamp(min=LOG_MEL_FLOOR), mel)

@@ -2,10 +2,8 @@
 
 import json
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,30 +15,24 @@ from diffusers.training_utils import EMAModel
 from pydantic import ValidationError
 from torch import Tensor
 
-from clipsonic.errors import UserError
-from clipsonic.files import write_json
+from clipsonic.errors import UserError, first_line
+from clipsonic.files import only_one, write_json, writing
 from clipsonic.settings.training import TrainingSettings
-from clipsonic.training.checkpoint import Player, load_state, save_state
+from clipsonic.training.checkpoint import Player, load_state, save_batch, save_state
 from clipsonic.training.recipe import AdversarialRecipe, Recipe
+from clipsonic.training.report import Progress, Report
+from clipsonic.training.steps import in_any, optimizer_of, take_step
 
 FREE = {  # may change between stretches of a run
-    "steps", "checkpoint_every", "validate_every", "log_every", "workers", "learning_rate", "precision"
+    "steps", "checkpoint_every", "validate_every", "log_every", "workers", "learning_rate", "precision",
+    "on_nan",
+    "batch_size",  # of one process: what all see together in a step stays, as `examples_a_step`
 }  # fmt: skip
+MOST_SKIPPED = 100  # steps left out in a row before a run stops all the same
+BAD_BATCH = "bad_batch.safetensors"
 
 
-@dataclass(frozen=True)
-class Progress:
-    """State of a run after some step."""
-
-    step: int
-    steps: int
-    losses: dict[str, float]  # mean over the steps since the last report
-    examples_per_second: float
-    seconds_left: float
-    validation_loss: float | None = None
-
-
-def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: False) -> Generator[Progress]:
     """Trains until `recipe.training.steps`, yielding now and then; the same call goes on where it was stopped.
 
     `out` holds `settings.json`, `state.safetensors`, TensorBoard's logs and, from the first checkpoint on,
@@ -48,51 +40,64 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
     asked after each step, saves a checkpoint first.
 
     Raises:
-        UserError: `out` holds a run with other settings or data or cannot be written, or the loss is not
-            finite.
+        UserError: `out` holds a run with other settings or data, is held by another process or cannot be written;
+            a loss or gradient is not finite; or memory does not suffice.
     """
-    settings = recipe.training
     AcceleratorState._reset_state()  # accelerate keeps the precision of an earlier run in this process
     # Without `cpu`, several processes on processors are each told that they are alone.
-    accelerator = Accelerator(mixed_precision=settings.precision, cpu=not torch.accelerator.is_available())
+    accelerator = Accelerator(
+        mixed_precision=recipe.training.precision, cpu=not torch.accelerator.is_available()
+    )
+    with ExitStack() as stack:
+        if accelerator.is_main_process:
+            stack.enter_context(only_one(out))
+        stack.enter_context(writing(out))
+        try:
+            yield from _train(recipe, out, should_stop, accelerator)
+        except RuntimeError as error:  # torch has no other kind for these
+            if "DataLoader worker" in str(error):
+                raise UserError(
+                    "a process that reads the data was ended from outside, perhaps for want of memory; "
+                    f"{out} goes on from its last checkpoint by the same command, if need be with "
+                    "--set training.workers lower"
+                ) from error
+            if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+                raise UserError(
+                    "out of memory; choose --set training.batch_size lower, into another folder"
+                ) from error
+            raise
+
+
+def _train(
+    recipe: Recipe, out: Path, should_stop: Callable[[], bool], accelerator: Accelerator
+) -> Iterator[Progress]:
+    settings = recipe.training
     _claim(out, recipe, accelerator)
     torch.manual_seed(settings.seed)
     bare = recipe.model.to(accelerator.device)
     average = EMAModel(list(bare.parameters()), decay=settings.ema_decay, foreach=True)
     # Optimizers are not prepared: their state is ours to save, and they need no wrapping outside fp16.
-    players = {"": Player(bare, accelerator.prepare_model(bare), _optimizer(bare, settings))}
+    players = {"": Player(bare, accelerator.prepare_model(bare), optimizer_of(bare, settings))}
     if isinstance(recipe, AdversarialRecipe):
         critic = recipe.critic.to(accelerator.device)
-        players["critic."] = Player(critic, accelerator.prepare_model(critic), _optimizer(critic, settings))
+        players["critic."] = Player(critic, accelerator.prepare_model(critic), optimizer_of(critic, settings))
     state = out / "state.safetensors"
     step = load_state(state, players, average) if state.exists() else 0
 
     batches = recipe.batches(step, accelerator.process_index, accelerator.num_processes)
-    report = _Report(out, settings, accelerator, step)
-    saved = step
+    report = Report(out, settings, accelerator, step)
+    saved, in_a_row = step, 0
     try:
-        while step < settings.steps and not _any(should_stop(), accelerator):
-            rate = settings.learning_rate * settings.lr_decay**step
-            rate *= min(1.0, (step + 1) / max(1, settings.warmup_steps))
-            batch = next(batches)
-            mixed = _mixed(settings.seed, step, accelerator.process_index)
-            torch.manual_seed(mixed)  # for dropout: the same masks whether or not the run was stopped before
-            losses: dict[str, Tensor] = {}
-            if isinstance(recipe, AdversarialRecipe):
-                critic, model = players["critic."].wrapped, players[""].wrapped
-                with accelerator.autocast():
-                    losses |= recipe.critic_losses(critic, model, batch)
-                if losses:
-                    _update(players["critic."], losses, rate, settings, accelerator, step, saved)
-            with accelerator.autocast():
-                own = recipe.losses(players[""].wrapped, batch, torch.Generator().manual_seed(mixed))
-            _update(players[""], own, rate, settings, accelerator, step, saved)
-            if accelerator.scaler is not None:
-                accelerator.scaler.update()
-            average.step(bare.parameters())
+        while step < settings.steps and not in_any(should_stop(), accelerator):
+            batch = _next(batches, saved)
+            losses, taken = take_step(recipe, players, batch, step, accelerator)
+            in_a_row = 0 if taken else in_a_row + 1
+            if not taken:
+                _left_out(out, batch, losses, step, saved, in_a_row, settings, accelerator)
+            average.step(bare.parameters())  # also of a step left out: its decay is a function of the step
             step += 1
 
-            report.add(losses | own)
+            report.add(losses if taken else {})
             validation = None
             if step % settings.validate_every == 0 or step == settings.steps:
                 validation = _with_average(bare, average, lambda: recipe.validation_loss(bare))
@@ -114,60 +119,48 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
         report.close()
 
 
-def _optimizer(model: torch.nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        model.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        betas=settings.betas,
-        fused=True,
-    )
-
-
-def _update(
-    player: Player,
-    losses: dict[str, Tensor],
-    rate: float,
-    settings: TrainingSettings,
-    accelerator: Accelerator,
-    step: int,
-    saved: int,
-) -> None:
-    """One step of one optimizer down the sum of the losses.
+def _next(batches: Iterator[Any], saved: int) -> Any:
+    """The next batch.
 
     Raises:
-        UserError: the loss is not finite.
+        UserError: the data cannot be read any more.
     """
-    loss = sum(losses.values(), torch.zeros((), device=accelerator.device))
-    if _any(not torch.isfinite(loss), accelerator):
+    try:
+        return next(batches)
+    except OSError as error:
         raise UserError(
-            f"the loss is {loss.item()} at step {step}; the last checkpoint, of step {saved}, is kept: "
-            "go on from it with --set training.learning_rate lower or --set training.precision=no"
-        )
-    optimizer, scaler = player.optimizer, accelerator.scaler
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    accelerator.backward(loss)
-    if scaler is not None:
-        scaler.unscale_(optimizer)
-    if math.isfinite(settings.max_grad_norm):
-        torch.nn.utils.clip_grad_norm_(player.bare.parameters(), settings.max_grad_norm)
-    if scaler is None:
-        optimizer.step()
-    else:
-        scaler.step(optimizer)
-    optimizer.zero_grad(set_to_none=True)
+            f"the data cannot be read: {error.strerror or first_line(error)}; once it is back, the same "
+            f"command goes on from the last checkpoint, of step {saved}"
+        ) from error
 
 
-def _any(flag: bool, accelerator: Accelerator) -> bool:
-    """Whether any process says yes: all must leave the loop at the same step, or the others wait for ever."""
-    if accelerator.num_processes == 1:
-        return flag
-    return bool(accelerator.reduce(torch.tensor(int(flag), device=accelerator.device), "sum") > 0)
+def _left_out(
+    out: Path,
+    batch: Any,
+    losses: Mapping[str, Tensor],
+    step: int,
+    saved: int,
+    in_a_row: int,
+    settings: TrainingSettings,
+    accelerator: Accelerator,
+) -> None:
+    """Keeps the batch of a step that was not taken, and stops the run unless it is to go on.
 
-
-def _mixed(seed: int, step: int, rank: int) -> int:
-    return int(((seed * 1_000_003 + step) * 1_009 + rank) % 2**63)
+    Raises:
+        UserError: the run stops here.
+    """
+    if accelerator.is_main_process:
+        save_batch(out / BAD_BATCH, batch, step)
+    if settings.on_nan == "skip" and in_a_row <= MOST_SKIPPED:
+        return
+    loss = sum(value.item() for value in losses.values())
+    what = "the gradient is not finite" if math.isfinite(loss) else f"the loss is {loss}"
+    times = f", {in_a_row} steps in a row" if in_a_row > MOST_SKIPPED else ""
+    raise UserError(
+        f"{what} at step {step}{times}; its batch is in {out / BAD_BATCH}, and the last checkpoint, of step "
+        f"{saved}, is kept: go on from it with --set training.learning_rate lower, --set training.precision=no or "
+        "--set training.on_nan=skip"
+    )
 
 
 def _with_average(model: torch.nn.Module, average: EMAModel, action: Any) -> Any:
@@ -201,11 +194,21 @@ def _checkpoint(
 def _claim(out: Path, recipe: Recipe, accelerator: Accelerator) -> None:
     """Writes the run's settings, or checks that the run in `out` has these."""
     page = {"settings": recipe.settings.model_dump(mode="json"), "data": recipe.data_id}
+    page["examples_a_step"] = recipe.training.batch_size * accelerator.num_processes
     path = out / "settings.json"
     if path.exists():
-        old = json.loads(path.read_bytes())
-        with suppress(ValidationError, KeyError):  # settings that came later had their defaults then
+        try:
+            old = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} is damaged; mend it, or name another folder") from error
+        if not isinstance(old, dict):
+            raise UserError(f"{path} is damaged; mend it, or name another folder")
+        with suppress(
+            ValidationError, KeyError, TypeError
+        ):  # settings that came later had their defaults then
             old["settings"] = type(recipe.settings)(**old["settings"]).model_dump(mode="json")
+            before = old["settings"]["training"]["batch_size"] * accelerator.num_processes
+            old.setdefault("examples_a_step", before)  # of an earlier version: as many processes as now
         different = sorted(_differences(old, page, ""))
         if different:
             raise UserError(f"{out} holds a run with another {', '.join(different)}; name another folder")
@@ -227,40 +230,3 @@ def _differences(old: Any, new: Any, name: str) -> Iterator[str]:
                 )
     elif old != new:
         yield f"{name.strip('.')} ({old}, not {new})"
-
-
-class _Report:
-    """Means of the losses and the pace, to whoever iterates and to TensorBoard."""
-
-    def __init__(self, out: Path, settings: TrainingSettings, accelerator: Accelerator, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.settings = settings
-        self.board = SummaryWriter(str(out / "logs")) if accelerator.is_main_process else None
-        self.examples = settings.batch_size * accelerator.num_processes
-        self.first, self.began = step, time.monotonic()
-        self.sums: dict[str, torch.Tensor] = {}
-        self.counted, self.since = 0, self.began
-
-    def add(self, losses: dict[str, torch.Tensor]) -> None:
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
-        self.counted += 1
-
-    def emit(self, step: int, validation: float | None) -> Progress:
-        now = time.monotonic()
-        losses = {name: (value / self.counted).item() for name, value in self.sums.items()}
-        pace = self.counted * self.examples / (now - self.since)
-        left = (self.settings.steps - step) * (now - self.began) / max(1, step - self.first)
-        self.sums, self.counted, self.since = {}, 0, now
-        if self.board is not None:
-            for name, value in losses.items():
-                self.board.add_scalar(f"loss/{name}", value, step)
-            self.board.add_scalar("examples_per_second", pace, step)
-            if validation is not None:
-                self.board.add_scalar("loss/validation", validation, step)
-        return Progress(step, self.settings.steps, losses, pace, left, validation)
-
-    def close(self) -> None:
-        if self.board is not None:
-            self.board.close()

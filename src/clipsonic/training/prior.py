@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clipsonic.bridges.diffusion_prior import DiffusionPrior
-from clipsonic.data.dataset import Draws
+from clipsonic.data.dataset import ALONE, Draws, Share
 from clipsonic.data.pairs import Pairs
 from clipsonic.diffusion.objective import Objective
 from clipsonic.encoders.base import Encoder
@@ -75,6 +75,7 @@ class PriorRecipe(Recipe):
         self.prior.net.null_image_embed.requires_grad_(False)  # only guidance would use it
         self.objective = Objective(self.prior.noise_process())
         self.model = self.prior
+        self.share = ALONE
 
     @property
     def data_id(self) -> str:
@@ -83,6 +84,7 @@ class PriorRecipe(Recipe):
 
     def batches(self, step: int, rank: int, processes: int) -> Iterator[PairBatch]:
         """Random pairs, each once an epoch, from a step on."""
+        self.share = Share(rank, processes)
         draws = Draws(len(self.pairs), self.training.batch_size, self.training.seed, step, rank, processes)
         for draw in draws:
             yield self._batch(self.pairs, self.text, torch.tensor([number for number, _ in draw]))
@@ -96,10 +98,10 @@ class PriorRecipe(Recipe):
 
     def losses(self, model: torch.nn.Module, batch: PairBatch, random: torch.Generator) -> dict[str, Tensor]:
         """Squared error of the clean embedding at random times."""
-        rows = len(batch.image)
-        keep = torch.rand(rows, generator=random) >= self.settings.text_dropout
-        t = torch.randint(0, self.objective.timesteps, (rows,), generator=random)
-        noise = torch.randn(batch.image.shape, generator=random)
+        share, rows = self.share, self.share.whole(len(batch.image))
+        keep = share.own(torch.rand(rows, generator=random)) >= self.settings.text_dropout
+        t = share.own(torch.randint(0, self.objective.timesteps, (rows,), generator=random))
+        noise = share.own(torch.randn(rows, batch.image.shape[1], generator=random))
         return {"mse": self._errors(model, batch, t, noise, keep).mean()}
 
     def _errors(

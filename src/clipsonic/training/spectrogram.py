@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate.utils import gather
 from jaxtyping import Float
 from numpy.typing import NDArray
 from safetensors.torch import load_file
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipsonic.audio import log_mel, to_model_range
-from clipsonic.data.dataset import Batch, ClipDataset, Draws, batches, encoder_of
+from clipsonic.data.dataset import ALONE, Batch, ClipDataset, Draws, Share, batches, encoder_of
 from clipsonic.data.pairs import PROMPT, SOUND_PROMPT
 from clipsonic.data.shards import read_info
 from clipsonic.diffusion.objective import Objective, noise_process
@@ -72,6 +73,7 @@ class SpectrogramRecipe(Recipe):
         self.began_with = "" if start is None else f" from {begin_with(self.unet, start)}"
         self.unet.to(memory_format=torch.channels_last)  # ten times faster in bf16 on a processor
         self.model = self.unet
+        self.share = ALONE
 
     @property
     def data_id(self) -> str:
@@ -81,17 +83,21 @@ class SpectrogramRecipe(Recipe):
 
     def batches(self, step: int, rank: int, processes: int) -> Iterator[Batch]:
         """Random crops and pictures, from a step on."""
+        self.share = Share(rank, processes)
         draws = Draws(len(self.clips), self.training.batch_size, self.training.seed, step, rank, processes)
         return batches(self.clips, draws, self.training.workers)
 
     def losses(self, model: torch.nn.Module, batch: Batch, random: torch.Generator) -> dict[str, Tensor]:
         """The objective at random times; the condition is dropped (zeros) for some clips."""
         x0, embedding = self._inputs(batch, model, random)
+        share, rows = self.share, self.share.whole(len(x0))
+        if share.processes > 1:  # a condition may stray towards any other of the step
+            embedding = gather(embedding)
         embedding = strayed(embedding, self.settings.condition_stray, random)
-        embedding = perturbed(embedding, self.settings.condition_noise, random)
-        kept = torch.rand(len(x0), 1, generator=random) >= self.settings.condition_dropout
-        t = torch.randint(0, self.objective.timesteps, (len(x0),), generator=random)
-        noise = torch.randn(x0.shape, generator=random)
+        embedding = share.own(perturbed(embedding, self.settings.condition_noise, random))
+        kept = share.own(torch.rand(rows, 1, generator=random)) >= self.settings.condition_dropout
+        t = share.own(torch.randint(0, self.objective.timesteps, (rows,), generator=random))
+        noise = share.own(torch.randn(rows, *x0.shape[1:], generator=random))
         parts = self._loss(model, x0, embedding * kept.to(x0.device), t.to(x0.device), noise.to(x0.device))
         return {name: value.mean() for name, value in parts.items()}
 
@@ -102,7 +108,7 @@ class SpectrogramRecipe(Recipe):
         with torch.autocast(device.type, enabled=False):
             mel = log_mel(batch.wave.to(device))
             if random is not None and self.settings.filter_db:
-                mel = filtered(mel, self.settings.filter_db, random)
+                mel = filtered(mel, self.settings.filter_db, random, self.share)
         return to_model_range(mel)[:, None], batch.embedding.to(device)
 
     def _loss(

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from clipsonic import __version__
+from clipsonic.files import only_one
 from clipsonic.interfaces.report.page import write_report
 from clipsonic.interfaces.reproduce.brought import Brought, brought_systems
 from clipsonic.interfaces.reproduce.check import check, identity
@@ -46,6 +47,11 @@ def run(
         return
     check(steps)
     steps.work.claim(identity(steps))
+    with only_one(out):
+        _take(steps, planned, preset, out)
+
+
+def _take(steps: Steps, planned: list[Planned], preset: str, out: Path) -> None:
     for number, step in enumerate(planned, 1):
         if not steps.work.done(step.name) or steps.stale(step.name):
             note(f"step {number} of {len(planned)}, {step.name}: {step.what}")

@@ -100,14 +100,14 @@ def check_video(path: Path, limits: Limits, seconds: float | None) -> None:
     """
     import av
 
-    from clipsonic.data.frames import picture_track
+    from clipsonic.data.frames import open_film, picture_track
 
     with path.open("rb") as file:
         head = file.read(12)
     if not (head.startswith((MATROSKA, RIFF)) or head[4:8] in BOXES):
         raise NoMedia("the video is no MP4, MOV, MKV, WebM or AVI")
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with open_film(path) as container:
             if not CONTAINERS & set(container.format.name.split(",")):
                 raise NoMedia("the video is no MP4, MOV, MKV, WebM or AVI")
             track = picture_track(container)

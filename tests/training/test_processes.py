@@ -1,0 +1,153 @@
+"""One model, whatever the number of processes: the same examples, the same random numbers, the same losses.
+
+Run as a module, this file is what the processes do: `torchrun -m tests.training.test_processes DATA OUT`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clipsonic.data.dataset import Draws
+from clipsonic.data.pairs import Pairs
+from clipsonic.encoding import TextEncoding
+from clipsonic.errors import UserError
+from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
+from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
+from clipsonic.training.loop import train
+from clipsonic.training.prior import PriorRecipe
+from clipsonic.training.recipe import Recipe
+from clipsonic.training.spectrogram import SpectrogramRecipe
+
+STEPS, TOGETHER, BREAK = 4, 4, 2
+LOOP = {"steps": STEPS, "precision": "no", "log_every": 1, "warmup_steps": 0, "workers": 0}
+LOOP |= {"checkpoint_every": 100, "validate_every": 100}
+
+
+def spectrogram(data: Path, processes: int) -> Recipe:
+    """Everything of `mini` that is drawn: crops, speeds, filters, noise, times, what conditions stray to."""
+    page = SPECTROGRAM_PRESETS["mini"].model_dump()
+    page["unet"] |= {"channels": (32,), "blocks": 1, "attention_levels": ()}
+    page["training"] |= LOOP | {"batch_size": TOGETHER // processes}
+    page["condition_dropout"] = 0.3
+    return SpectrogramRecipe(SpectrogramSettings.model_validate(page), data)
+
+
+class Words:
+    """An encoder of words alone."""
+
+    def encode_tokens(self, texts: list[str]) -> TextEncoding:
+        random = torch.Generator().manual_seed(len(texts))
+        tokens = torch.randn(len(texts), 4, 32, generator=random)
+        return TextEncoding(tokens[:, 0], tokens, torch.ones(len(texts), 4, dtype=torch.bool))
+
+
+def prior(data: Path, processes: int) -> Recipe:
+    page = PRIOR_PRESETS["mini"].model_dump() | {"depth": 1, "heads": 2, "head_dim": 16, "dropout": 0.0}
+    page["training"] |= LOOP | {"batch_size": TOGETHER // processes}
+    images = torch.nn.functional.normalize(torch.randn(9, 32, generator=torch.Generator().manual_seed(0)))
+    links = torch.tensor([[number % 3, number] for number in range(9)])
+    pairs = Pairs("words@0", ["a dog", "rain", "a bell"], images, links, links[:, 1])
+    return PriorRecipe(PriorSettings.model_validate(page), pairs, None, Words())
+
+
+RECIPES = {"spectrogram": spectrogram, "prior": prior}
+
+
+def losses(recipe: Recipe, out: Path, steps: int = STEPS) -> list[float]:
+    """Trains until so many steps are done => the loss of each."""
+    found = []
+    run = train(recipe, out)
+    for state in run:
+        found.append(sum(state.losses.values()))
+        if state.step == steps:
+            run.close()  # a checkpoint, unless it is there
+            break
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, mini_encoder) -> Path:
+    """A data set, and what two processes made of it."""
+    from clipsonic.data.prepare import prepare
+    from clipsonic.data.sources import find_videos
+    from tests.conftest import tone, write_video
+
+    folder = tmp_path_factory.mktemp("processes")
+    for number in range(5):
+        colour = (50 * number, 200 - 40 * number, 90)
+        write_video(folder / "videos" / f"{number}.mp4", tone(4.0, 300 + 200 * number), 4.0, colour)
+    list(prepare(find_videos([folder / "videos"]), folder / "data", mini_encoder, workers=1))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m"]
+    command += [__name__, str(folder / "data"), str(folder)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_two_processes_are_one_with_twice_the_batch(folder: Path, kind: str) -> None:
+    alone = losses(RECIPES[kind](folder / "data", 1), folder / "alone" / kind)
+    pair = json.loads((folder / f"{kind}.json").read_text())
+    assert pair == pytest.approx(alone, rel=1e-4)
+    assert len({round(loss, 5) for loss in alone}) == STEPS  # every step has its own examples
+    one, two = (load_file(folder / name / kind / "state.safetensors") for name in ("alone", "pair"))
+    assert one.keys() == two.keys()
+    for name in one:  # a weight whose gradient is nothing but rounding may step either way
+        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=2e-3, msg=name)
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_run_goes_on_with_another_number_of_processes(folder: Path, kind: str) -> None:
+    """Two processes until step 2, then one with twice the batch: the losses of one all along."""
+    with pytest.raises(UserError, match="examples_a_step"):  # as large a batch, alone: other examples
+        half = RECIPES[kind](folder / "data", 2)
+        next(train(half, folder / "stopped" / kind))
+    rest = losses(RECIPES[kind](folder / "data", 1), folder / "stopped" / kind)
+    pair = json.loads((folder / f"{kind}.json").read_text())
+    assert rest == pytest.approx(pair[BREAK:], rel=1e-4)
+
+
+@pytest.mark.parametrize("clips", [1, 7, 30])
+@pytest.mark.parametrize("processes", [1, 2, 3, 8])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_every_clip_once_an_epoch_over_all_processes(clips: int, processes: int, batch: int) -> None:
+    """No clip is seen twice before all were seen once, and no draw is ever repeated."""
+    steps = -(-3 * clips // (processes * batch))
+    ranks = [iter(Draws(clips, batch, 5, 0, rank, processes)) for rank in range(processes)]
+    seen = [draw for _ in range(steps) for rank in ranks for draw in next(rank)]
+    for epoch in range(3):
+        assert sorted(number for number, _ in seen[epoch * clips : (epoch + 1) * clips]) == list(range(clips))
+    assert len({seed for _, seed in seen}) == len(seen)
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 4), (4, 3), (3, 4)])
+def test_the_next_examples_after_a_change_of_processes(before: int, after: int) -> None:
+    """12 examples a step, whoever takes them: a step's draws do not depend on the number of processes."""
+    one = iter(Draws(17, 12, seed=1))
+    whole = [next(one) for _ in range(6)]
+    seen = []
+    for first, processes in ((0, before), (3, after)):
+        ranks = [iter(Draws(17, 12 // processes, 1, first, rank, processes)) for rank in range(processes)]
+        seen += [[draw for rank in ranks for draw in next(rank)] for _ in range(3)]
+    assert seen == whole
+
+
+def main(data: Path, out: Path) -> None:
+    """Of each of the processes."""
+    for kind, recipe in RECIPES.items():
+        found = losses(recipe(data, 2), out / "pair" / kind)
+        losses(recipe(data, 2), out / "stopped" / kind, BREAK)
+        if os.environ["RANK"] == "0":
+            (out / f"{kind}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
