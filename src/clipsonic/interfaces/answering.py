@@ -74,7 +74,12 @@ def answer(
     return list(zip(result.audios, result.mels, pages, strict=True))
 
 
-def answer_alike(pipeline: "CLIPSonicPipeline", bridge: str, asked: Sequence[Asked]) -> list[Answer]:
+def answer_alike(
+    pipeline: "CLIPSonicPipeline",
+    bridge: str,
+    asked: Sequence[Asked],
+    on_step: Callable[[int], None] = lambda step: None,
+) -> list[Answer]:
     """Makes one clip for each of several requests for texts and pictures that are drawn alike, in one batch.
 
     Each is what `answer` gives alone, up to rounding.
@@ -100,6 +105,7 @@ def answer_alike(pipeline: "CLIPSonicPipeline", bridge: str, asked: Sequence[Ask
         num_inference_steps=sampling.steps,
         audio_length_in_s=sampling.seconds,
         generator=generators,
+        on_step=on_step,
     )
     pages = [{"seconds": len(result.audios[0]) / SAMPLE_RATE, "seed": each.seed} for each in asked]
     return list(zip(result.audios, result.mels, pages, strict=True))

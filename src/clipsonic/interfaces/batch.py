@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,12 +76,13 @@ def _run(
         _tell(prompts, number, why)
     with bar("clips") as progress:
         task = progress.add_task("generating", total=len(right), completed=len(right) - len(left), note="")
-        for group, failures in work(groups(left), engine, maker, processes, ray):
-            failed += len(failures)
-            for number, why in failures:
-                _tell(prompts, number, why)
-            _list([row for row in group if row[0] not in dict(failures)])
-            progress.advance(task, len(group))
+        with closing(work(groups(left), engine, maker, processes, ray)) as parts:  # Ctrl-C ends it at once
+            for group, failures in parts:
+                failed += len(failures)
+                for number, why in failures:
+                    _tell(prompts, number, why)
+                _list([row for row in group if row[0] not in dict(failures)])
+                progress.advance(task, len(group))
     before = len(right) - len(left)
     page = {"folder": str(folder), "rows": len(rows), "clips": len(rows) - failed, "before": before}
     made(page, f"{folder}: {len(rows) - failed} of {len(rows)} clips, {before} of them before")
@@ -153,7 +154,7 @@ def groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 def work(
     parts: Sequence[list[Row]], engine: Engine, maker: str, processes: int, ray: str | None = None
-) -> Iterator[tuple[list[Row], list[tuple[int, str]]]]:
+) -> Generator[tuple[list[Row], list[tuple[int, str]]]]:
     """Makes the groups and yields each with its failures, as they are done."""
     if not parts:
         return
@@ -229,16 +230,24 @@ class Maker:
     def _answers(self, asked: Sequence[Asked]) -> list[Answer]:
         self.stoppable = True
         try:
-            if self.stopped:
-                raise KeyboardInterrupt
+            self._go_on()
             bridge = asked[0].query.bridge
             if bridge not in self.loaded:
                 self.loaded[bridge] = self.engine.load(bridge)
+            model = self.loaded[bridge]
             if len(asked) == 1:
-                return answer(*self.loaded[bridge], asked[0], int(asked[0].seed or 0))
-            return answer_alike(*self.loaded[bridge], asked)
+                answers = answer(*model, asked[0], int(asked[0].seed or 0), self._go_on)
+            else:
+                answers = answer_alike(*model, asked, self._go_on)
+            self._go_on()
+            return answers
         finally:
             self.stoppable = False
+
+    def _go_on(self, step: int = 0) -> None:
+        """Stops here if a signal came: what it raised may have been swallowed by whatever ran then."""
+        if self.stopped:
+            raise KeyboardInterrupt
 
     def _write(self, rows: Sequence[Row], answers: Sequence[Answer]) -> None:
         from clipsonic.interfaces.sidecar import describe
