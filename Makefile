@@ -8,8 +8,9 @@ export PROMPT ?= a photo of a dog
 generate: .venv/ready
 	@$(BIN)/clipsonic generate "$$PROMPT"
 
+# A process a core, each with one thread: two threads on two cores beside each other mostly wait.
 test: .venv/ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
     python -m benchmarks.costs              arithmetic on the rates below
     python -m benchmarks.costs index 1e6    measures the index of so many made-up clips, in this process
     python -m benchmarks.costs flops        counts the operations of a pass and of a training step
+    python -m benchmarks.costs memory       counts the bytes of training U-Nets of several widths
 
 Nothing here was run at these sizes: each number below says where it was measured, or that it is assumed.
 """
@@ -166,12 +167,49 @@ def flops() -> None:
     print(f"a picture {picture.get_total_flops() / 1e9:.1f} GFLOP")
 
 
+def memory() -> None:
+    """Counts what training the `paper` U-Net would take if it were wider, in single precision; nothing is run."""
+    import torch
+
+    from clipsonic.diffusion.unet import build_unet, predict
+    from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
+
+    preset = SPECTROGRAM_PRESETS["paper"]
+    print(f"{'width':<8}{'parameters':<13}{'state':<10}{'an example':<13}{'on 40 GB':<11}on 80 GB")
+    for width in (1, 2, 3, 4):
+        channels = tuple(width * each for each in preset.unet.channels)
+        kept: dict[object, int] = {}
+
+        def keep(tensor: torch.Tensor, kept: dict[object, int] = kept) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            kept[storage._cdata] = storage.nbytes()
+            return tensor
+
+        with torch.device("meta"):
+            unet = build_unet(preset.unet.model_copy(update={"channels": channels}), preset.diffusion, 768)
+            mel, step, row = torch.randn(1, 1, 64, 64), torch.zeros(1, dtype=torch.long), torch.randn(1, 768)
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                output = predict(unet, mel, step, row, preset.diffusion.timesteps).output
+        weights = list(unet.parameters())
+        for weight in weights:
+            kept.pop(weight.untyped_storage()._cdata, None)
+        count = sum(weight.numel() for weight in weights)
+        # Weights, gradients, DDP's buffers of them, AdamW's two moments, the average; 4 bytes each.
+        state, example = 24 * count, sum(kept.values())
+        left = [max(0, int((total - state) / example)) for total in (40e9, 80e9)]
+        words = f"{width:<8}{f'{count / 1e6:,.0f} M':<13}{size(state):<10}{size(example):<13}"
+        print(f"{words}{left[0]:<11}{left[1]}")
+        del output  # which holds what was kept
+
+
 def main() -> None:
     """See above."""
     if sys.argv[1:2] == ["index"]:
         index(int(float(sys.argv[2])))
     elif sys.argv[1:] == ["flops"]:
         flops()
+    elif sys.argv[1:] == ["memory"]:
+        memory()
     else:
         print(f"| | {' | '.join(SETS)} |\n|---|{'---|' * len(SETS)}")
         for name, values in rows():

@@ -1,8 +1,8 @@
-"""What a running server does under load: python -m benchmarks.serve_load [URL] [--clients 20] [--seconds 300].
+"""What a running server does under load: python -m benchmarks.serve_load [URL] [--clients 20] [--minutes 5].
 
 Each client asks for a sound, follows it to its end, fetches it, and asks for the next; a full queue is tried again
 as the server says. Prints answers by status, how the jobs ended, which were lost, how long it took from asking to
-the file, and the server's memory before and after. Begin with: clipsonic serve --no-page
+the file, and the server's memory over the time. Begin with: clipsonic serve --no-page
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 WORDS = ("a photo of a dog", "rain", "a violin", "sea waves", "a train", "wind")
@@ -40,6 +40,8 @@ class Client:
                 status, content, headers = answer.status, answer.read(), dict(answer.headers)
         except urllib.error.HTTPError as error:
             status, content, headers = error.code, error.read(), dict(error.headers)
+        except OSError:  # no answer at all
+            status, content, headers = 0, b"", {}
         self.statuses[status] += 1
         return status, content, headers
 
@@ -95,7 +97,7 @@ def main() -> None:
     )
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:7860")
     parser.add_argument("--clients", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--each", type=int, help="sounds a client asks for at the most")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--length", type=float, default=1.0, help="of a sound, seconds")
@@ -105,11 +107,16 @@ def main() -> None:
     clients = [Client(asked.url, token, body) for _ in range(asked.clients)]
     first = Client(asked.url, token, body)
     first.work(0, time.monotonic() + 60, 10)  # what is made at the first requests is no growth
-    before, began = first.memory(), time.monotonic()
+    memory, began = [(0.0, first.memory())], time.monotonic()
+    until = began + 60 * asked.minutes
     with ThreadPoolExecutor(asked.clients) as pool:
-        until = began + asked.seconds
-        list(pool.map(lambda pair: pair[1].work(pair[0], until, asked.each), enumerate(clients)))
-    took, after = time.monotonic() - began, first.memory()
+        running = [pool.submit(each.work, number, until, asked.each) for number, each in enumerate(clients)]
+        while wait(running, timeout=60).not_done:
+            memory.append(((time.monotonic() - began) / 60, first.memory()))
+        for each in running:
+            each.result()
+    took = time.monotonic() - began
+    memory.append((took / 60, first.memory()))
     statuses = sum((client.statuses for client in clients), Counter[int]())
     ended = sum((client.ended for client in clients), Counter[str]())
     times = sorted(each for client in clients for each in client.times)
@@ -117,10 +124,11 @@ def main() -> None:
     print("answers by status:", ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items())))
     print("jobs:", ", ".join(f"{how}: {count}" for how, count in sorted(ended.items())))
     print(f"lost: {ended['lost']}; {len(times) / took:.2f} sounds a second")
-    shares = {share: times[min(len(times) - 1, int(share * len(times)))] for share in (0.5, 0.9, 0.99)}
+    shares = {share: times[min(len(times) - 1, int(share * len(times)))] for share in (0.5, 0.95, 0.99)}
     said = ", ".join(f"{share:.0%} within {seconds:.1f} s" for share, seconds in shares.items())
     print(f"from asking to the file, waiting for a place included: {said}; the longest {times[-1]:.1f} s")
-    print(f"memory of the server: {before:.0f} MB before, {after:.0f} MB after")
+    said = ", ".join(f"{size:.0f} MB at {minute:.0f} min" for minute, size in memory)
+    print(f"memory of the server: {said}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import install_import_hook
 
 with install_import_hook(
-    ["clipsonic.audio", "clipsonic.diffusion", "clipsonic.vocoder", "clipsonic.pipeline"], "beartype.beartype"
+    ["clipsonic.audio", "clipsonic.diffusion", "clipsonic.vocoder", "clipsonic.model", "clipsonic.pipeline"],
+    "beartype.beartype",
 ):
     import clipsonic.pipeline
 

@@ -21,3 +21,8 @@ def __getattr__(name: str) -> Any:
 
         return version("clipsonic")
     raise AttributeError(f"module 'clipsonic' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """The public names, whether or not they were asked for yet."""
+    return __all__

@@ -93,12 +93,13 @@ def load_parts(
                 reason = first_line(error)
                 raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
     settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id")}
-    settings |= {"bridge": page.get("bridge", "zs"), "condition": page.get("condition", "image")}
+    unless_told = {"bridge": "zs", "picture_bridge": "zs", "condition": "image"}
+    settings |= {name: page.get(name, other) for name, other in unless_told.items()}
     return parts, settings
 
 
 def bridges_of(folder: Path) -> dict[str, Any]:
-    """The bridges of a model folder, and which of them is its own choice, as arguments of the pipeline."""
+    """The bridges of a model folder, and which of them are its own choice, as arguments of the pipeline."""
     index = folder / "model_index.json"
     if not index.exists():
         return {}
@@ -108,4 +109,4 @@ def bridges_of(folder: Path) -> dict[str, Any]:
         name: BRIDGE_KINDS[kind].from_pretrained(folder / name, use_safetensors=True)
         for name, kind in named.items()
     }
-    return bridges | {"bridge": page.get("bridge", "zs")}
+    return bridges | {name: page.get(name, "zs") for name in ("bridge", "picture_bridge")}

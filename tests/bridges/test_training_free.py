@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import normalize
 
 from clipsonic.bridges.load import load_bridge
-from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval
+from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval, among_pictures, centres
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
 
@@ -72,3 +72,25 @@ def test_saved_loaded_and_kept_to_its_encoder(kind, tmp_path) -> None:
     wide = TextEncoding(unit(1, D + 1), torch.zeros(1, 4, D + 1), torch.ones(1, 4, dtype=torch.bool))
     with pytest.raises(UserError, match="embeddings of 16 numbers and the encoder gives 17"):
         again.sample(wide, wide, [])
+
+
+def test_centres_are_where_the_pictures_gather() -> None:
+    around = unit(3, D)
+    pictures = normalize(around.repeat_interleave(40, dim=0) + 0.1 * unit(120, D, seed=1), dim=-1)
+    found = centres(pictures, 12)
+    assert (found @ around.T).amax(dim=0).min() > 0.99
+    assert (found @ around.T).amax(dim=1).min() > 0.98
+    torch.testing.assert_close(found.norm(dim=-1), torch.ones(12))
+    assert len(centres(pictures, 500)) == 120  # no more than there are
+
+
+def test_a_new_picture_comes_nearer_to_those_that_are_known() -> None:
+    around = unit(3, D)
+    bridge = Retrieval.fit(around, around, "mini@0", k=3, pictures=True)
+    new = normalize(around + 0.8 * unit(3, D, seed=1), dim=-1)
+    taken = among_pictures(bridge).over(new)
+    before, after = ((rows * around).sum(-1) for rows in (new, taken))
+    assert (after > before).all()
+    torch.testing.assert_close(taken.norm(dim=-1), torch.ones(3))
+    with pytest.raises(UserError, match="from words, not from pictures"):
+        among_pictures(Retrieval.fit(around, around, "mini@0"))

@@ -1,16 +1,25 @@
 """A video's pictures over time, and its cuts."""
 
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from clipsonic.data import readers
 from clipsonic.data.footage import Footage
+from clipsonic.data.frames import PICTURE_SIDE
+from clipsonic.data.readers import Died, alone
 from clipsonic.data.video import Unusable
 
 from ..conftest import tone
 from ..films import write_film, write_record
+from .harmful import crashed, greedy, hung
+from .test_media import huge_frame
 
 
 def write_shots(path: Path, shots: list[tuple[float, str]], rate: int = 10) -> Path:
@@ -126,3 +135,50 @@ def test_a_length_that_the_file_does_not_tell_is_found_out(tmp_path: Path) -> No
     Footage(path, longest=0.5).check()
     with pytest.raises(Unusable, match=r"more than 0\.5 s"):
         list(Footage(path, longest=0.5))
+
+
+def peak() -> int:
+    """The most memory that this process has had since it was last asked, kB."""
+    (line,) = [each for each in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in each]
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(line.split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells")
+def test_huge_frames_are_decoded_elsewhere_or_not_at_all(tmp_path: Path) -> None:
+    """A frame of 100 million pixels costs this process nothing; one of 200 million is not decoded."""
+    large, larger = huge_frame(tmp_path / "a.mov", (10_000, 10_000)), huge_frame(tmp_path / "b.mov")
+    peak()
+    before = peak()
+    (look,) = Footage(large)
+    assert look.picture.size == (PICTURE_SIDE, PICTURE_SIDE)
+    with pytest.raises(Unusable, match="cannot be read as a video|has no pictures"):
+        list(Footage(larger))
+    assert peak() - before < 50_000
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "why"),
+    [(hung, Died, "the decoder hung"), (crashed, Died, "crashed"), (greedy, Unusable, "of memory")],
+)
+def test_a_reader_that_is_ended(work: Callable[[], Iterator[int]], error: type[Exception], why: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(error, match=why):
+        list(alone(work))
+    assert time.monotonic() - began < 30
+    assert not multiprocessing.active_children()
+
+
+def test_a_reader_ends_when_nobody_wants_the_rest(tmp_path: Path) -> None:
+    looks = iter(Footage(write_shots(tmp_path / "v.mp4", [(4.0, "grey")])))
+    next(looks)
+    assert len(multiprocessing.active_children()) == 1
+    looks.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
+
+
+def test_reading_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "MOST_SECONDS", -1e9)
+    with pytest.raises(Unusable, match="cannot be read as a video: reading it took more than"):
+        list(Footage(write_shots(tmp_path / "v.mp4", [(1.0, "grey")])).seen())
+    signal.setitimer(signal.ITIMER_REAL, 0)  # which the other process would have done

@@ -188,10 +188,10 @@ def picture_file(path: Path) -> Path:
     return path
 
 
-def huge_frame(path: Path) -> Path:
+def huge_frame(path: Path, size: tuple[int, int] = (20_000, 10_000)) -> Path:
     """A film whose one frame would have 200 million pixels, packed a thousandfold."""
     packed = io.BytesIO()
-    Image.new("L", (20_000, 10_000)).save(packed, "PNG")
+    Image.new("L", size).save(packed, "PNG")
     with av.open(str(path), "w") as container:
         screen, track = container.add_stream("png", rate=1), container.add_stream("pcm_s16le", rate=16_000)
         screen.width, screen.height, screen.pix_fmt = 64, 64, "gray"
@@ -299,6 +299,15 @@ def test_a_picture_that_unpacks_without_bound(tmp_path) -> None:
     with pytest.raises(UserError, match="cannot be read as a picture"):
         open_picture(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_a_picture_that_is_a_program(tmp_path, monkeypatch) -> None:
+    """PostScript is not handed to its interpreter, were it there."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *any, **more: pytest.fail("it was run"))
+    with pytest.raises(UserError, match="cannot be read as a picture"):
+        open_picture(tmp_path / "a.png")
 
 
 def test_a_film_is_opened_alone(tmp_path) -> None:

@@ -15,7 +15,7 @@ from clipsonic.evaluation.embeddings import (
     cut,
     load_sound_embedding,
 )
-from clipsonic.evaluation.frechet import frechet_distance, statistics
+from clipsonic.evaluation.gaussians import frechet_distance, statistics
 from clipsonic.evaluation.mel_fid import MelImageEmbedding, mel_images
 from clipsonic.evaluation.vggish import WINDOW_SAMPLES, load_vggish
 from tests.evaluation.hearing import ToneEncoder, tone

@@ -7,15 +7,8 @@ import torch
 from torch import Tensor
 
 from clipsonic.errors import UserError
-from clipsonic.evaluation.frechet import (
-    Groups,
-    Statistics,
-    _nuclear_norm,
-    frechet_distance,
-    frechet_infinity,
-    measure_frechet,
-    statistics,
-)
+from clipsonic.evaluation.frechet import Groups, frechet_infinity, measure_frechet
+from clipsonic.evaluation.gaussians import Statistics, _nuclear_norm, frechet_distance, statistics
 
 
 def gaussian(mean: list[float], variances: list[float]) -> Statistics:

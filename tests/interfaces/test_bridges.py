@@ -143,12 +143,49 @@ def test_a_bridge_joins_a_model(clipsonic_command, labelled, tiny_model, tmp_pat
     assert (code, "was trained with encoder mini@other" in said) == (2, True), said
 
 
+def test_pictures_are_taken_over_centres(clipsonic_command, labelled, tiny_model, tmp_path) -> None:
+    model, fitted = tmp_path / "model", tmp_path / "centres"
+    shutil.copytree(tiny_model, model)
+    made = ("train", "bridge", "retrieval", "--data", labelled)
+    code, said = clipsonic_command(*made, "--out", fitted, "--keys", "image", "--centres", "2")
+    assert code == 0, said
+    code, said = clipsonic_command("models", "add-bridge", model, "retrieval", fitted, "--pictures")
+    assert code == 0, said
+    pipeline = CLIPSonicPipeline.from_pretrained(model)
+    assert pipeline.config.picture_bridge == "retrieval"
+    picture = Image.new("RGB", (64, 64), "green")
+    as_it_is = pipeline.encoder.encode_image([picture])
+    torch.testing.assert_close(pipeline.embed(image=[picture], bridge="zs"), as_it_is)
+    torch.testing.assert_close(pipeline.embed(image=[picture]), pipeline.retrieval.over(as_it_is))
+    assert (pipeline.embed(image=[picture]) - as_it_is).abs().max() > 1e-4
+    pipeline.save(tmp_path / "again", half=True)
+    assert bridges_of(tmp_path / "again")["picture_bridge"] == "retrieval"
+
+    picture.save(tmp_path / "green.png")
+    for bridge, over in (("zs", "zs"), ("retrieval", "retrieval")):
+        asked = ("--image", tmp_path / "green.png", "--bridge", bridge, "--steps", "1", "--model", model)
+        code, said = clipsonic_command("generate", *asked, "-o", tmp_path / "sound.wav")
+        assert code == 0, said
+        assert json.loads((tmp_path / "sound.json").read_text())["picture_bridge"] == over
+
+    for more, why in (
+        (("--out", tmp_path / "words", "--centres", "2"), "retrieval with --keys image"),
+        (("--out", tmp_path / "words"), None),
+    ):
+        code, said = clipsonic_command(*made, *more)
+        assert (code, str(why or "") in said) == (2 if why else 0, True), said
+    code, said = clipsonic_command(
+        "models", "add-bridge", model, "retrieval", tmp_path / "words", "--pictures"
+    )
+    assert (code, "from words, not from pictures" in said) == (2, True), said
+
+
 def test_training_on_keeps_the_bridges_that_joined(tiny_pipeline, tmp_path) -> None:
     tiny_pipeline.save(tmp_path / "model")
     linear = LinearMap.fit(torch.eye(384), torch.eye(384), tiny_pipeline.encoder.id)
     add_part(tmp_path / "model", "linear", linear, {"bridge": "linear"})
     kept = bridges_of(tmp_path / "model")
-    assert (sorted(kept), kept["bridge"]) == (["bridge", "linear"], "linear")
+    assert (sorted(kept), kept["bridge"]) == (["bridge", "linear", "picture_bridge"], "linear")
     assert bridges_of(tmp_path / "none") == {}
 
 

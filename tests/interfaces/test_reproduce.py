@@ -72,7 +72,7 @@ def test_from_data_to_report(
     code, said = clipsonic_command(*words)
     assert code == 0, said
     text = (work / "report.html").read_text()
-    for name in ("IQ", "ZS", "SD", "CLIP-TTA", "CLAP-TTA", "linear", "other",
+    for name in ("IQ", "ZS", "SD", "CLIP-TTA", "CLAP-TTA", "linear", "centres", "other",
                  "held-out", "reconstruction", "training", "noise"):  # fmt: skip
         assert f"<b>{name}</b>" in text
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", text)  # nothing is fetched

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-LONG = 60.0  # seconds after which a test gives up
+LONG = 180.0  # seconds after which a test gives up
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -212,13 +212,14 @@ class Terminal:
 
         self.ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "clipsonic.interfaces.cli", *map(str, words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=theirs,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "TERM": "xterm-256color"} | env,
+            env=inherited | {"OMP_NUM_THREADS": "1", "TERM": "xterm-256color"} | env,
         )
         os.close(theirs)
 

@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from clipsonic.bridges.base import Bridge
 from clipsonic.encoding import TextEncoding
+from clipsonic.errors import UserError
 
 
 class MeanShift(Bridge):
@@ -77,13 +78,23 @@ class LinearMap(Bridge):
 class Retrieval(Bridge):
     """The mean of the k stored image embeddings whose keys are nearest, weighted by softmax(cosine / temperature).
 
+    Where the keys are image embeddings, pictures can be taken over it as well: what a model has never seen comes
+    nearer to what it was trained with.
+
     Args:
         pairs: how many are stored.
+        pictures: whether the keys are image embeddings.
     """
 
     @register_to_config
     def __init__(
-        self, dim: int, pairs: int, k: int = 32, temperature: float = 0.05, encoder_id: str | None = None
+        self,
+        dim: int,
+        pairs: int,
+        k: int = 32,
+        temperature: float = 0.05,
+        pictures: bool = False,
+        encoder_id: str | None = None,
     ) -> None:
         super().__init__()
         self.register_buffer("stored_keys", torch.zeros(pairs, dim))
@@ -97,14 +108,15 @@ class Retrieval(Bridge):
         encoder_id: str,
         k: int = 32,
         temperature: float = 0.05,
+        pictures: bool = False,
     ) -> "Retrieval":
         """Pairs => the bridge.
 
         Args:
-            keys: the pairs' unit text embeddings, or their image embeddings again.
+            keys: the pairs' unit text embeddings, or their image embeddings again: then `pictures`.
             image: their unit image embeddings.
         """
-        bridge = cls(keys.shape[1], len(keys), min(k, len(keys)), temperature, encoder_id)
+        bridge = cls(keys.shape[1], len(keys), min(k, len(keys)), temperature, pictures, encoder_id)
         bridge.stored_keys.copy_(keys)
         bridge.stored_images.copy_(image)
         return bridge
@@ -115,6 +127,38 @@ class Retrieval(Bridge):
     ) -> Float[Tensor, "b d"]:
         """Texts => unit embeddings; nothing is drawn."""
         self.check_text(text)
-        cosine, chosen = (text.embedding @ self.stored_keys.T).topk(self.config.k, dim=1)
+        return self.over(text.embedding)
+
+    @torch.no_grad()
+    def over(self, rows: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """Unit embeddings of what the keys are of => unit image embeddings among those that are stored."""
+        cosine, chosen = (rows @ self.stored_keys.T).topk(self.config.k, dim=1)
         weight = (cosine / self.config.temperature).softmax(dim=1)
         return normalize((weight[..., None] * self.stored_images[chosen]).sum(1), dim=-1)
+
+
+def among_pictures(bridge: Bridge) -> Retrieval:
+    """The same, if pictures can be taken over it.
+
+    Raises:
+        UserError: it is from words only.
+    """
+    if not (isinstance(bridge, Retrieval) and bridge.config.pictures):
+        raise UserError(
+            "the bridge is from words, not from pictures; train bridge retrieval --keys image makes one"
+        )
+    return bridge
+
+
+def centres(
+    image: Float[Tensor, "n d"], count: int, rounds: int = 50, seed: int = 0
+) -> Float[Tensor, "count d"]:
+    """Unit embeddings => the directions that they gather around (spherical k-means, Dhillon and Modha 2001)."""
+    random = torch.Generator().manual_seed(seed)
+    found = image[torch.randperm(len(image), generator=random)[:count]].clone()
+    for _ in range(rounds):
+        nearest = (image @ found.T).argmax(dim=1)
+        sums = torch.zeros_like(found).index_add_(0, nearest, image)
+        taken = torch.bincount(nearest, minlength=len(found)) > 0  # one that lost all its members stays
+        found[taken] = normalize(sums[taken], dim=1)
+    return found

@@ -1,7 +1,7 @@
 """A video's pictures over time, for making sound to it: some every second, and where each shot begins."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsonic.data.frames import as_picture, open_film, picture_track, seconds_of
-from clipsonic.data.video import Unusable
+from clipsonic.data.readers import PATIENCE, Died, alone, time_limit
+from clipsonic.data.video import MOST_PIXELS, Unusable
 
 GLANCE = (32, 18)  # pixels to which frames are shrunk to find cuts
 # A cut changes the shrunk frame by more than this share of the full range, and by more than so many times what
@@ -34,18 +35,26 @@ class Look:
 class Footage:
     """The pictures of a video in one pass: the first of each shot, and one every `every` seconds.
 
+    They are decoded in a process of its own, with the bounds that `prepare` has for a reader's time and memory.
+
     Args:
         longest: seconds that it may last.
         only: seconds of its beginning that are looked at; it may then last as long as it likes.
+        patience: seconds after which a decoder that gives nothing is ended.
 
     Raises:
         Unusable: on checking or iterating, if it cannot be read, has no pictures, or is too long.
     """
 
     def __init__(
-        self, path: Path, every: float = 0.5, longest: float = 600.0, only: float | None = None
+        self,
+        path: Path,
+        every: float = 0.5,
+        longest: float = 600.0,
+        only: float | None = None,
+        patience: float = PATIENCE,
     ) -> None:
-        self.path, self.every, self.longest, self.only = path, every, longest, only
+        self.path, self.every, self.longest, self.only, self.patience = path, every, longest, only, patience
         self.seconds = 0.0  # that it lasts; known when all was seen
 
     def check(self) -> None:
@@ -55,8 +64,15 @@ class Footage:
 
     def __iter__(self) -> Iterator[Look]:
         """In the order in which they are shown."""
-        with self._opened() as (container, track):
-            yield from self._looks(_frames(container, track))
+        try:
+            with closing(alone(_seen, self)) as looks:
+                for look in looks:
+                    if isinstance(look, float):
+                        self.seconds = look
+                    else:
+                        yield look
+        except Died as error:
+            raise Unusable(f"{self.path} cannot be read as a video: {error}") from error
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
@@ -81,6 +97,13 @@ class Footage:
             f"{self.path} lasts more than {self.longest:g} s, the most for which sound is made; "
             "ask for the first seconds of it with --seconds, or cut it"
         )
+
+    def seen(self) -> Iterator[Look | float]:
+        """What the other process does: the looks, and at the end the seconds that the video lasts."""
+        alive = time_limit(self.path, self.patience)
+        with self._opened() as (container, track):
+            yield from self._looks(_frames(container, track, alive))
+        yield self.seconds
 
     def _looks(self, frames: Iterator[Any]) -> Iterator[Look]:
         first, last, gap = None, 0.0, 0.0
@@ -113,9 +136,15 @@ class Footage:
         self.seconds = min(last + (gap or 1 / 25), self.longest)
 
 
-def _frames(container: Any, track: Any) -> Iterator[Any]:
+def _seen(footage: Footage) -> Iterator[Look | float]:
+    return footage.seen()
+
+
+def _frames(container: Any, track: Any, alive: Callable[[], None]) -> Iterator[Any]:
     track.thread_type = "AUTO"
+    track.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     for packet in container.demux(track):
+        alive()
         try:
             yield from packet.decode()
         except av.error.InvalidDataError:

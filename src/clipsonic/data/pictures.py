@@ -7,6 +7,8 @@ from PIL import Image, ImageOps
 
 from clipsonic.errors import UserError
 
+PROGRAMS = {"EPS", "WMF"}  # kinds that Pillow has another program draw, which runs what the file says
+
 
 def open_picture(path: Path) -> Image.Image:
     """An image file => the picture, upright; its transparency is the encoder's to treat.
@@ -21,7 +23,8 @@ def open_picture(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            Image.init()
+            with Image.open(path, formats=[kind for kind in Image.ID if kind not in PROGRAMS]) as image:
                 image.load()
                 return ImageOps.exif_transpose(image)
     except (

@@ -11,13 +11,13 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -39,6 +39,12 @@ DEATHS = {
     signal.SIGALRM: "reading it took too long: the decoder hung",
     signal.SIGKILL: "reading it ran out of memory: the system ended its reader",
 }
+
+T = TypeVar("T")
+
+
+class Died(Exception):
+    """A reader that was ended; the message says by what."""
 
 
 @dataclass(frozen=True)
@@ -138,51 +144,90 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _read_alone(video: Video, clip_seconds: float, patience: float) -> list[Piece] | str:
-    """In a process of its own, whose end tells what is wrong with the video."""
+def alone(work: Callable[..., Iterator[T]], *words: Any) -> Generator[T]:
+    """What `work(*words)` yields or raises, from a reader of its own, which ends with the iteration.
+
+    Raises:
+        Died: the reader was ended by a limit, the system or a crash.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    reader = context.Process(target=_send, args=(theirs, video, clip_seconds, patience))
+    reader = context.Process(target=_send_all, args=(theirs, work, words))
     reader.start()
     theirs.close()
     try:
-        pieces: list[Piece] | str = ours.recv()
-    except (EOFError, OSError):
+        while True:
+            given, error = ours.recv()
+            if error is not None:
+                raise error
+            if given is None:
+                return
+            yield given
+    except (EOFError, ConnectionError) as error:
         reader.join()
         death = -(reader.exitcode or 0)
-        return DEATHS.get(death, "reading it crashed the decoder")  # type: ignore[call-overload]
-    except BaseException:  # Ctrl-C, which the reader does not hear
-        reader.kill()
-        raise
+        raise Died(DEATHS.get(death, "reading it crashed the decoder")) from error  # type: ignore[call-overload]
     finally:
         ours.close()
-    reader.join()
-    return pieces
+        reader.kill()  # Ctrl-C, which it does not hear, or nobody wants the rest
+        reader.join()
 
 
-def _send(pipe: Any, video: Video, clip_seconds: float, patience: float) -> None:
+def _send_all(pipe: Any, work: Callable[..., Iterator[Any]], words: tuple[Any, ...]) -> None:
     _begin()
-    pipe.send(_read(video, clip_seconds, 1, patience))
+    try:
+        for given in work(*words):
+            signal.setitimer(signal.ITIMER_REAL, 0)  # who takes it may take his time
+            pipe.send((given, None))
+        pipe.send((None, None))
+    except MemoryError:
+        pipe.send((None, Unusable(TOO_LARGE)))
+    except Exception as error:
+        pipe.send((None, error))
+
+
+def time_limit(path: Path, patience: float = PATIENCE) -> Callable[[], None]:
+    """A function to call at every packet of a file: from now on an alarm ends the process if it is not in time.
+
+    It raises a TimeoutError when reading all in all takes longer than the size of the file allows.
+    """
+    until = time.monotonic() + MOST_SECONDS
+    with suppress(OSError):
+        until += path.stat().st_size / LEAST_PACE
+
+    def alive() -> None:
+        if time.monotonic() > until:
+            raise TimeoutError(f"reading it took more than {MOST_SECONDS:.0f} s")
+        signal.setitimer(signal.ITIMER_REAL, patience)
+
+    signal.setitimer(signal.ITIMER_REAL, patience)
+    return alive
+
+
+def _read_alone(video: Video, clip_seconds: float, patience: float) -> list[Piece] | str:
+    """In a process of its own, whose end tells what is wrong with the video."""
+    try:
+        with closing(alone(_read_once, video, clip_seconds, patience)) as found:
+            return next(found)
+    except Died as reason:
+        return str(reason)
+
+
+def _read_once(video: Video, clip_seconds: float, patience: float) -> Iterator[list[Piece] | str]:
+    yield _read(video, clip_seconds, 1, patience)
 
 
 def _read(
     video: Video, clip_seconds: float, threads: int = 1, patience: float = PATIENCE
 ) -> list[Piece] | str:
     """Runs in a reader process; a decoder that thinks too long about a packet is killed by the alarm."""
-    began, most = time.monotonic(), MOST_SECONDS
-
-    def alive() -> None:
-        if time.monotonic() - began > most:
-            raise TimeoutError(f"reading it took more than {most:.0f} s")
-        signal.setitimer(signal.ITIMER_REAL, patience)
-
     pieces: list[Piece] = []
     why: str | None = None
+    signal.setitimer(signal.ITIMER_REAL, patience)
     try:
-        alive()
         if not video.path.is_file():
             return MISSING
-        most += video.path.stat().st_size / LEAST_PACE
+        alive = time_limit(video.path, patience)
         for clip in read_clips(video.path, clip_seconds, video.start, video.seconds, threads, alive):
             seconds = len(clip.wave) / SAMPLE_RATE
             pictures = [_jpeg(picture) for picture in clip.pictures]

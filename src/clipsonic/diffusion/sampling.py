@@ -138,3 +138,20 @@ def sample(
 def denoiser(unet: torch.nn.Module, timesteps: int) -> Conditional:
     """A U-Net => the function that `guided` makes a denoiser of."""
     return lambda x, t, embedding: predict(unet, x, t, embedding, timesteps)
+
+
+def one_each(
+    generator: torch.Generator | Sequence[torch.Generator] | None, clips: int
+) -> list[torch.Generator]:
+    """One generator a clip; a single one, or none, gives each clip its seed.
+
+    Raises:
+        UserError: neither one for all nor one a clip.
+    """
+    if isinstance(generator, Sequence):
+        if len(generator) != clips:
+            raise UserError(f"{len(generator)} generators for {clips} clips; give one a clip, or one for all")
+        return list(generator)
+    device = generator.device if generator is not None else "cpu"
+    seeds = torch.randint(0, 2**62, (clips,), generator=generator, device=device)
+    return [torch.Generator().manual_seed(int(seed)) for seed in seeds]

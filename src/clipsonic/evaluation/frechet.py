@@ -13,84 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clipsonic.errors import UserError
+from clipsonic.evaluation.gaussians import Gaussian, distance, factor_of, frechet_distance, statistics
 
-ROUNDING = 1e-10  # of the traces: what the faster way to the distance may be wrong by
+__all__ = ["Frechet", "Groups", "frechet_distance", "frechet_infinity", "measure_frechet", "statistics"]
+
 GROUPS = 50  # of clips, at most: what is left out or drawn at once
 SHARES = np.linspace(0.7, 0.95, 10)  # of the groups, to extrapolate from
 SUBSETS = 5  # of each share
 NORMAL_95 = 1.959964  # standard deviations
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """A Gaussian's mean and covariance, and from how many samples they are."""
-
-    mean: Float[Tensor, "d"]
-    covariance: Float[Tensor, "d d"]
-    count: int
-
-
-def statistics(features: Float[Tensor, "n d"]) -> Statistics:
-    """Features => their Gaussian in float64, the covariance divided by n - 1.
-
-    Raises:
-        UserError: fewer than two features, or some that are not numbers.
-    """
-    if len(features) < 2:
-        raise UserError(f"a Fréchet distance needs two windows of sound a side or more, got {len(features)}")
-    if not features.isfinite().all():
-        raise UserError("features to compare hold values that are not numbers (nan or infinite)")
-    rows = features.double()
-    return Statistics(rows.mean(0), torch.cov(rows.T).reshape(rows.shape[1], -1), len(rows))
-
-
-def frechet_distance(a: Statistics, b: Statistics) -> float:
-    """|m_a - m_b|² + tr(A) + tr(B) - 2 tr (A B)^(1/2) (Dowson and Landau 1982), in float64, never negative."""
-    return _distance(Gaussian(a.mean, _factor(a.covariance)), Gaussian(b.mean, _factor(b.covariance)))
-
-
-@dataclass(frozen=True)
-class Gaussian:
-    """A mean and any factor of a covariance: factor times its transpose."""
-
-    mean: Float[Tensor, "d"]
-    factor: Float[Tensor, "d r"]
-
-
-def _distance(a: Gaussian, b: Gaussian) -> float:
-    """With A = F F' and B = G G', tr (A B)^(1/2) is the sum of the singular values of F' G.
-
-    So no square root of a matrix is taken, nothing is complex, and a covariance need not have full rank.
-    """
-    traces = a.factor.square().sum() + b.factor.square().sum()
-    common = _nuclear_norm(a.factor.T @ b.factor, ROUNDING * float(traces))
-    return max(0.0, float((a.mean - b.mean).square().sum() + traces) - 2 * common)
-
-
-def _factor(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d r"]:
-    """F with F F' = the covariance, as many columns as it has rank."""
-    factor, failed = torch.linalg.cholesky_ex(covariance)
-    if not failed:
-        return factor
-    values, vectors = torch.linalg.eigh(covariance)
-    kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1].clamp(min=0)
-    return vectors[:, kept] * values[kept].sqrt()
-
-
-def _nuclear_norm(matrix: Float[Tensor, "r s"], tolerance: float) -> float:
-    """Sum of the singular values: from the eigenvalues of the smaller Gram matrix where these are exact enough.
-
-    That takes a third of the time, but squares the condition: an eigenvalue comes with an error of about the
-    largest one's rounding.
-    """
-    if 0 in matrix.shape:
-        return 0.0
-    gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
-    squares = torch.linalg.eigvalsh(gram)
-    error = torch.finfo(squares.dtype).eps * squares[-1].clamp(min=torch.finfo(squares.dtype).tiny)
-    if (error / squares.clamp(min=float(error)).sqrt()).sum() <= tolerance:
-        return float(squares.clamp(min=0).sqrt().sum())
-    return float(torch.linalg.svdvals(matrix).sum())
 
 
 @dataclass(frozen=True)
@@ -161,7 +91,7 @@ class Groups:
         mean = (self._sum - gone.sum(0)) / count
         if self._products is not None:
             products = self._products - gone.T @ gone
-            return Gaussian(mean, _factor((products - count * mean.outer(mean)) / scale))
+            return Gaussian(mean, factor_of((products - count * mean.outer(mean)) / scale))
         left = torch.cat([rows for group, rows in enumerate(self.rows) if group not in dropped])
         return Gaussian(mean, (left - mean).T / scale**0.5)
 
@@ -192,7 +122,7 @@ def measure_frechet(
         UserError: fewer than two clips on a side, or features that are not numbers.
     """
     a, b = _sides(generated, reference, items, paired)
-    value, infinity = _distance(a.without(), b.without()), _extrapolate(a, b, paired)
+    value, infinity = distance(a.without(), b.without()), _extrapolate(a, b, paired)
     error = NORMAL_95 * _standard_error(a, b, paired)
     return Frechet(
         value=value,
@@ -242,7 +172,7 @@ def _sides(
 def _extrapolate(a: Groups, b: Groups, paired: bool) -> float:
     """Least squares of distance = value + slope * (1 / share - 1) => its value at 1 / share = 0."""
     random = np.random.default_rng(0)
-    value = _distance(a.without(), b.without())
+    value = distance(a.without(), b.without())
     steps, rises = [], []
     for share in np.repeat(SHARES, SUBSETS):
         parts, shares = [], []
@@ -254,19 +184,19 @@ def _extrapolate(a: Groups, b: Groups, paired: bool) -> float:
             parts.append(side.without(order[kept:].tolist()))
             shares.append(kept / groups)
         steps.append(2 / sum(shares) - 1)
-        rises.append(_distance(*parts) - value)
+        rises.append(distance(*parts) - value)
     return value - float(np.dot(steps, rises) / np.dot(steps, steps))
 
 
 def _standard_error(a: Groups, b: Groups, paired: bool) -> float:
     """Of the distance, by leaving out each group of each side in turn, or of both at once where they are pairs."""
     if paired:
-        without = [_distance(a.without([group]), b.without([group])) for group in range(len(a.rows))]
+        without = [distance(a.without([group]), b.without([group])) for group in range(len(a.rows))]
         return ((len(without) - 1) * float(np.var(without))) ** 0.5
     variance = 0.0
     for one, other in ((a, b), (b, a)):
         whole = other.without()
-        without = [_distance(one.without([group]), whole) for group in range(len(one.rows))]
+        without = [distance(one.without([group]), whole) for group in range(len(one.rows))]
         variance += (len(without) - 1) * float(np.var(without))
     return variance**0.5
 

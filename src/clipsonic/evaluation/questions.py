@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clipsonic.bridges.training_free import among_pictures
 from clipsonic.config import CLIP_SECONDS, SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.data.pairs import SOUND_PROMPT
@@ -63,7 +64,7 @@ class Asking:
 
     Attributes:
         template: around the label, such as "a photo of {}"; None asks with pictures.
-        bridge: from the words to an image embedding.
+        bridge: from the words, or the picture, to the image embedding it is asked with.
         guidance_scale: w.
         steps: of the solver; the model's own number unless told.
         seconds: length of an answer.
@@ -101,6 +102,8 @@ def answer(
             seeds = [torch.Generator().manual_seed(how.seed * SEEDS + number) for number in numbers]
             if how.template is None:
                 rows = torch.stack([question.picture for question in part])
+                if (over := pipeline.check_bridge(how.bridge)) is not None:
+                    rows = among_pictures(over).over(rows)
             else:
                 words = [how.template.format(question.label) for question in part]
                 rows = pipeline.embed(words, bridge=how.bridge, generators=seeds)

@@ -14,7 +14,7 @@ class System:
         name: the paper's.
         trained_on: which of the three spectrogram models it is: of pictures, of CLIP's or of CLAP's words.
         template: of the words it is asked with, around a label; None asks with a picture.
-        bridge: from those words to an image embedding.
+        bridge: from those words, or that picture, to the image embedding it is asked with.
         paper: its Fréchet audio distance on VGGSound and on MUSIC; whole numbers, as they survive.
     """
 
@@ -35,4 +35,7 @@ SYSTEMS = (
     System("CLAP-TTA", "clap words", SOUND_PROMPT, paper=(2, 10)),
 )
 # fmt: on
-OURS = (System("linear", "pictures", PROMPT, "linear"),)  # bridges of a model that the paper does not have
+OURS = (  # bridges that the paper does not have: from words, and from pictures to the centres of training pictures
+    System("linear", "pictures", PROMPT, "linear"),
+    System("centres", "pictures", None, "retrieval"),
+)

@@ -158,7 +158,7 @@ def _parts(
     if query.texts:
         parts.append(pipeline.embed(query.texts, bridge=bridge, generators=[random] * len(query.texts)))
     if pictures:
-        parts.append(pipeline.embed(image=pictures))
+        parts.append(pipeline.embed(image=pictures, bridge=bridge))
     return parts
 
 
@@ -193,10 +193,10 @@ def watch(
         shots += [look.time] if look.new_shot else []
         waiting.append(look.picture)
         if len(waiting) == LOOKS:
-            rows.append(pipeline.embed(image=waiting))
+            rows.append(pipeline.embed(image=waiting, bridge=bridge))
             waiting = []
     if waiting:
-        rows.append(pipeline.embed(image=waiting))
+        rows.append(pipeline.embed(image=waiting, bridge=bridge))
     if seconds is not None and footage.seconds < seconds - LOOK_SECONDS:
         raise UserError(
             f"{query.video} lasts {footage.seconds:.2f} s, less than --seconds {seconds:g}; leave that out"

@@ -7,11 +7,12 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from clipsonic.errors import UserError
@@ -174,12 +175,14 @@ def work(
     pool = ProcessPoolExecutor(count, context, _begin, (engine, maker, threads))
     try:
         with _undisturbed():
-            running: dict[Future[list[tuple[int, str]]], list[Row]] = {
-                pool.submit(_make, part): part for part in parts
-            }
+            # Not `wait`: Ctrl-C in it leaves futures locked, and the pool's end would wait for them for ever.
+            ended: SimpleQueue[Future[list[tuple[int, str]]]] = SimpleQueue()
+            running = {pool.submit(_make, part): part for part in parts}
+            for future in running:
+                future.add_done_callback(ended.put)
         while running:
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+            future = ended.get()
+            yield running.pop(future), future.result()
     except BrokenProcessPool as error:
         raise UserError(
             "a process was ended from outside, perhaps for want of memory; the same command goes on, "

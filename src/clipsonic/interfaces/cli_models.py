@@ -85,6 +85,7 @@ def models_convert_vocoder(
     epilog=examples(
         "models add-bridge run/model sd sd/model --default",
         "models add-bridge run/model pd laion/DALLE2-PyTorch",
+        "models add-bridge run/model retrieval centres --pictures",
     ),
 )
 def models_add_bridge(
@@ -96,11 +97,14 @@ def models_add_bridge(
         str, typer.Argument(help="Folder of a bridge, or hub id or folder of a published prior.")
     ],
     default: Annotated[bool, typer.Option("--default", help="Take it where no bridge is named.")] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Take pictures over it; of retrieval with image keys.")
+    ] = False,
 ) -> None:
-    """Put a bridge from words to pictures into a model."""
+    """Put a bridge from words to pictures into a model, or one that pictures are taken over."""
     from clipsonic.interfaces.models import run_add_bridge
 
-    run_add_bridge(model, name, source, default)
+    run_add_bridge(model, name, source, default, pictures)
 
 
 @models_app.command(

@@ -152,6 +152,7 @@ def train_prior(
     epilog=examples(
         "train bridge linear --data data --out linear",
         "train bridge retrieval --captions pictures.csv --out nearest",
+        "train bridge retrieval --data data --keys image --centres 100 --out centres",
     ),
 )
 def train_bridge(
@@ -166,8 +167,12 @@ def train_bridge(
         str,
         typer.Option(help="Of retrieval: compare with text or image embeddings.", autocompletion=among(KEYS)),
     ] = "text",
+    centres: Annotated[
+        int | None,
+        typer.Option(min=2, help="With --keys image: store so many centres in place of all pictures."),
+    ] = None,
 ) -> None:
-    """Compute a bridge that needs no training, from words to pictures."""
+    """Compute a bridge that needs no training, from words to pictures, or from pictures to those it knows."""
     from clipsonic.interfaces.train_bridges import run_bridge
 
-    run_bridge(kind, out, data, captions, encoder, keys)
+    run_bridge(kind, out, data, captions, encoder, keys, centres)

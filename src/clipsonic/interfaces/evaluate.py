@@ -26,6 +26,20 @@ def run_gap(
     seed: int,
 ) -> None:
     """Measures every bridge of a model on a data set's held-out clips."""
+    with only_one(out):
+        _run_gap(model, data, out, names, added, splits, noise, seed)
+
+
+def _run_gap(
+    model: str,
+    data: Path,
+    out: Path,
+    names: list[str],
+    added: list[str],
+    splits: list[str],
+    noise: float | None,
+    seed: int,
+) -> None:
     from clipsonic import __version__
     from clipsonic.data.pairs import labelled_pairs
     from clipsonic.data.shards import read_info
@@ -64,7 +78,7 @@ def run_gap(
     if noise is not None:
         page["condition_noise"] = {"most": noise, "cosine": noisy_cosine(pairs.images, noise)}
     try:
-        with only_one(out), unbroken():
+        with unbroken():
             write_json(out / "gap.json", page)
             save_gap(out / "gap.png", gap)
     except OSError as error:

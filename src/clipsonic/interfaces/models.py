@@ -97,13 +97,18 @@ def run_convert_vocoder(source: str, out: Path) -> None:
         note(f"no model of clipsonic can use it: {misfit}")
 
 
-def run_add_bridge(model: Path, name: str, source: str, default: bool) -> None:
+def run_add_bridge(model: Path, name: str, source: str, default: bool, pictures: bool = False) -> None:
     """Puts a bridge into a model folder, in place of one of that name.
+
+    Args:
+        default: whether words go over it where no bridge is named.
+        pictures: whether pictures do.
 
     Raises:
         UserError: there is no such model or bridge, or they do not belong together.
     """
     from clipsonic.bridges.load import load_bridge
+    from clipsonic.bridges.training_free import among_pictures
     from clipsonic.model_folder import add_part
     from clipsonic.parts import BRIDGES
     from clipsonic.pipeline import CLIPSonicPipeline
@@ -113,9 +118,12 @@ def run_add_bridge(model: Path, name: str, source: str, default: bool) -> None:
     if not model.is_dir():
         raise UserError(f"no model folder {model}")
     bridge = load_bridge(source)
+    if pictures:
+        among_pictures(bridge)
     pipeline = CLIPSonicPipeline.from_pretrained(model, **{name: bridge})  # refuses what does not fit
     try:
-        add_part(model, name, bridge, {"bridge": name} if default else {})
+        chosen = {"bridge": default, "picture_bridge": pictures}
+        add_part(model, name, bridge, {setting: name for setting, wanted in chosen.items() if wanted})
     except OSError as error:
         raise UserError(f"cannot write to {model}: {error.strerror or error}") from error
     page = {"model": str(model), "bridges": list(pipeline.bridges), "added": name, "default": default}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsonic.errors import UserError
-from clipsonic.files import write_json
+from clipsonic.files import only_one, write_json
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.stopping import unbroken
 from clipsonic.interfaces.telling import note, show
@@ -26,6 +26,17 @@ def run(
     score_with: str | None,
 ) -> None:
     """Measures, prints and writes; what is missing is told before anything is heard."""
+    with only_one(out):
+        _run(data, vocoders, out, embedding, score_with)
+
+
+def _run(
+    data: list[Path],
+    vocoders: list[str],
+    out: Path,
+    embedding: str,
+    score_with: str | None,
+) -> None:
     import numpy as np
 
     from clipsonic import __version__
@@ -69,7 +80,6 @@ def run(
         "vocoders": [asdict(row) for row in rows],
     }
     try:
-        out.mkdir(parents=True, exist_ok=True)
         write_json(out / "reconstruction.json", page)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror or error}") from error

@@ -30,6 +30,7 @@ def describe(pipeline: "CLIPSonicPipeline", bridge: str, asked: Asked, engine: E
         "weights": query.weights,
         "negative": query.negative,
         "bridge": (query.bridge or bridge) if query.texts or query.negative or query.to else "none",
+        "picture_bridge": picture_bridge(pipeline, query.bridge or bridge),
         "model": engine.model,
         "model_sha256": fingerprint(model / "unet" / WEIGHTS),
         "encoder": pipeline.config.encoder_id,
@@ -46,6 +47,11 @@ def describe(pipeline: "CLIPSonicPipeline", bridge: str, asked: Asked, engine: E
         "clipsonic": __version__,
     }
     return page if query.to is None else page | {"to": query.to}
+
+
+def picture_bridge(pipeline: "CLIPSonicPipeline", bridge: str) -> str:
+    """What pictures are taken over in a request with this bridge."""
+    return "zs" if bridge == "zs" else str(pipeline.config.picture_bridge)
 
 
 def fingerprint(path: Path) -> str:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from clipsonic.bridges.base import Bridge
 from clipsonic.data.pairs import Pairs, captioned_pairs, labelled_pairs, read_captions
 from clipsonic.data.shards import read_info
 from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
+from clipsonic.files import LOCK, only_one, whole_folder
 from clipsonic.interfaces.prepare import choose_encoder
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.settings import choose
@@ -46,26 +48,58 @@ def run_prior_recipe(
 
 
 def run_bridge(
-    kind: str, out: Path, data: Path | None, captions: Path | None, encoder_name: str, keys: str
+    kind: str,
+    out: Path,
+    data: Path | None,
+    captions: Path | None,
+    encoder_name: str,
+    keys: str = "text",
+    count: int | None = None,
 ) -> None:
-    """Computes a bridge and saves it."""
+    """Computes a bridge and saves it.
+
+    Args:
+        keys: of retrieval, what is compared: `text` or `image`.
+        count: of centres to store in place of all pictures; with image keys.
+    """
     from clipsonic.bridges.load import is_bridge
-    from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval
-    from clipsonic.files import whole_folder
+
+    out = out.resolve()
+    held = {path.name for path in out.iterdir()} - {LOCK} if out.is_dir() else set()
+    if out.is_file() or (held and not is_bridge(out)):
+        raise UserError(f"{out} holds something else than a bridge; name another folder")
+    with only_one(out):
+        _run_bridge(kind, out, data, captions, encoder_name, keys, count)
+
+
+def _run_bridge(
+    kind: str,
+    out: Path,
+    data: Path | None,
+    captions: Path | None,
+    encoder_name: str,
+    keys: str,
+    count: int | None,
+) -> None:
+    from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval, centres
 
     fits = {"shift": MeanShift.fit, "linear": LinearMap.fit, "retrieval": Retrieval.fit}
     if kind not in fits:
         raise UserError(f"no bridge '{kind}' to compute; choose one of {', '.join(fits)}")
     if keys not in ("text", "image"):
         raise UserError(f"--keys {keys}: choose text or image")
-    out = out.resolve()
-    if out.is_file() or (out.exists() and any(out.iterdir()) and not is_bridge(out)):
-        raise UserError(f"{out} holds something else than a bridge; name another folder")
+    by_image = kind == "retrieval" and keys == "image"
+    if count is not None and not by_image:
+        raise UserError("--centres are of pictures: they need retrieval with --keys image")
     pairs, _, encoder = _pairs(data, captions, encoder_name, out.with_name(f"{out.name}-embeddings"))
     image = pairs.images[pairs.links[:, 1]]
-    text = encoder.encode_text(pairs.texts).cpu()[pairs.links[:, 0]]
-    by_image = kind == "retrieval" and keys == "image"
-    bridge = fits[kind](image if by_image else text, image, pairs.encoder_id)
+    if by_image:
+        stored = pairs.images if count is None else centres(pairs.images, count)
+        how_many = {} if count is None else {"k": count}  # centres are few: all of them count
+        bridge: Bridge = Retrieval.fit(stored, stored, pairs.encoder_id, pictures=True, **how_many)
+    else:
+        text = encoder.encode_text(pairs.texts).cpu()[pairs.links[:, 0]]
+        bridge = fits[kind](text, image, pairs.encoder_id)
     try:
         with whole_folder(out) as folder:
             bridge.save_pretrained(folder, safe_serialization=True)

@@ -42,3 +42,18 @@ def test_requests_made_up_from_the_schema(serve) -> None:
     assert statuses >= {200, 202, 404, 422}
     assert not {status for status in statuses if status >= 500}
     assert served.desk.stats.ended.get("failed", 0) == 0
+
+
+def test_what_the_schema_says_of_errors_and_of_nothing(served) -> None:
+    """Errors are JSON, of streams of events too; a body that asks for nothing is none."""
+    schema = served.client.get("/openapi.json").json()
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if status[0] in "45":
+                    assert list(answer["content"]) == ["application/json"], (path, status, answer)
+                    page = answer["content"]["application/json"]["schema"]
+                    assert page["$ref"].rpartition("/")[2] in schema["components"]["schemas"]
+    body = schema["paths"]["/v1/sounds"]["post"]["requestBody"]["content"]
+    assert body["application/json"]["schema"]["required"] == ["prompt"]
+    assert {"required": ["video"]} in body["multipart/form-data"]["schema"]["anyOf"]

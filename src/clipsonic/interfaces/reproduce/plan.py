@@ -62,6 +62,12 @@ def plan(steps: Steps) -> list[Planned]:
         add("pd", "the prior trained on captioned pictures", steps.train_pd, prior)
     if "linear" in bridges:
         add("linear", "the linear map, a bridge that needs no training", steps.fit_linear)
+    if "retrieval" in bridges:
+        add(
+            "retrieval",
+            "the centres of the training pictures, which pictures are taken over",
+            steps.fit_centres,
+        )
     answers = sampling_cost(preset.spectrogram, dim, preset.clips, ANSWER_FRAMES)
     swept = sampling_cost(preset.spectrogram, dim, preset.swept_clips * len(preset.swept), ANSWER_FRAMES)
     for system in systems(steps):

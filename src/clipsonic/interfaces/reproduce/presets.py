@@ -43,6 +43,7 @@ class Reproduction(Frozen):
     prior: PriorSettings
     vocoder: VocoderSettings
     systems: Annotated[tuple[SystemName, ...], AfterValidator(_with_zs)] = SYSTEM_NAMES  # to be measured
+    centres: int = Field(100, gt=1)  # of the training pictures, which the system of that name is asked over
     clips: int = Field(512, gt=1)  # answers of a system
     guidance_scale: Guidance = 1.5
     swept: tuple[Guidance, ...] = Field(

@@ -14,6 +14,7 @@ from clipsonic.evaluation.mel_fid import MelImageEmbedding
 from clipsonic.evaluation.questions import Asking, Question, answer, questions, write_sound
 from clipsonic.evaluation.systems import OURS, SYSTEMS, System
 from clipsonic.files import whole_file, whole_folder
+from clipsonic.interfaces.choices import FITTED
 from clipsonic.interfaces.evaluate import run_gap
 from clipsonic.interfaces.prepare import choose_encoder
 from clipsonic.interfaces.prepare import run as run_prepare
@@ -105,7 +106,13 @@ class Steps:
 
     def fit_linear(self, name: str) -> None:
         """Least squares."""
-        run_bridge("linear", self.folder(name), self.data, None, self.preset.encoder, "text")
+        run_bridge("linear", self.folder(name), self.data, None, self.preset.encoder)
+
+    def fit_centres(self, name: str) -> None:
+        """What the training pictures gather around."""
+        run_bridge(
+            "retrieval", self.folder(name), self.data, None, self.preset.encoder, "image", self.preset.centres
+        )
 
     # Answers
 
@@ -131,14 +138,14 @@ class Steps:
         """Names of those that the wanted systems use."""
         has_pd = self.preset.prior_published is not None or self.brought.captions is not None
         wanted = {system.bridge for system in (*SYSTEMS, *OURS) if system.name in self.preset.systems}
-        return [name for name in (*(["pd"] if has_pd else []), "sd", "linear") if name in wanted]
+        return [name for name in (*(["pd"] if has_pd else []), "sd", "linear", "retrieval") if name in wanted]
 
     def bridge_source(self, name: str) -> str:
-        """A prior trained here, the published one, or the linear map: its folder or hub id."""
+        """A prior trained here, the published one, or what was computed: its folder or hub id."""
         if name == "pd" and self.preset.prior_published is not None:
             return self.preset.prior_published
         folder = self.folder(name)
-        return str(folder if name == "linear" else folder / "model")
+        return str(folder if name in FITTED else folder / "model")
 
     def questions(self, count: int) -> list[Question]:
         """The same for every system; fewer are the first of more."""

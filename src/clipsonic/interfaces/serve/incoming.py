@@ -27,7 +27,10 @@ def body_schema(ask: type[Ask], limits: Limits) -> dict[str, Any]:
     file = {"type": "string", "format": "binary"}
     files = {"image": {"type": "array", "items": file, "maxItems": limits.pictures}, "video": file}
     fields = {name: _without_null(field) for name, field in page["properties"].items()}
-    form = page | {"properties": fields | files}
+    form = page | {"properties": fields | files, "anyOf": [{"required": [one]} for one in ("prompt", *FILES)]}
+    # JSON brings no files: it must bring words.
+    words = {name: said for name, said in page["properties"]["prompt"].items() if name != "default"}
+    page |= {"properties": page["properties"] | {"prompt": words | {"minItems": 1}}, "required": ["prompt"]}
     return {"required": True, "content": {JSON: {"schema": page}, FORM: {"schema": form}}}
 
 

@@ -24,6 +24,7 @@ from clipsonic.interfaces.serve.job import (
     too_many,
 )
 from clipsonic.interfaces.serve.making import make, page_of
+from clipsonic.interfaces.serve.pace import TOGETHER, Pace, together
 from clipsonic.interfaces.serve.requests import Limits, Request, checked
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ __all__ = ["Closed", "Desk", "Full", "Job", "Limits", "Request", "Stats"]
 
 log = logging.getLogger("clipsonic.serve")
 
-TOGETHER = 8  # clips in one batch
-TOGETHER_SECONDS = 40.0  # of sound in one batch: more would make the first wait for the last
-FIRST_GUESS = 0.01  # seconds of work a step and a second of sound, until there is a measurement
 SEEDS = 2**31  # from which seeds are drawn
 
 
@@ -63,7 +61,7 @@ class Desk:
         self._waiting: deque[Job] = deque()
         self._running: list[Job] = []
         self._jobs: dict[str, Job] = {}  # all that can be asked after, the oldest first
-        self._cost = FIRST_GUESS
+        self._pace = Pace()
         self._closed = False
         self._ended: Counter[str] = Counter()
         self._refused = self._clips = self._batches = 0
@@ -171,7 +169,7 @@ class Desk:
             if job.state == RUNNING:
                 return self._running_left()
             before = list(self._waiting)[: self._waiting.index(job) + 1]
-            return self._running_left() + self._cost * sum(each.work for each in before)
+            return self._running_left() + self._pace.cost * sum(each.work for each in before)
 
     @property
     def stats(self) -> Stats:
@@ -191,13 +189,7 @@ class Desk:
             )
 
     def _running_left(self) -> float:
-        if not self._running:
-            return 0.0
-        spent = time.monotonic() - float(self._running[0].began or 0.0)
-        done = max(job.progress for job in self._running)
-        if done > 0.2:
-            return spent / done * (1 - done)
-        return max(0.0, self._cost * sum(job.work for job in self._running) - spent)
+        return self._pace.left(self._running) if self._running else 0.0
 
     def _forget_old(self) -> None:
         """Keeps what has ended within its bounds; needs the lock."""
@@ -220,16 +212,7 @@ class Desk:
 
     def _next(self) -> list[Job]:
         """The first that waits, with those that can be made along with it; needs the lock."""
-        first = self._waiting[0]
-        batch = [first]
-        clips, seconds = first.request.number, first.request.seconds or 0.0
-        for job in list(self._waiting)[1:] if first.request.video is None else ():
-            more = clips + job.request.number
-            if job.request.video is not None or job.request.alike != first.request.alike:
-                continue
-            if more <= TOGETHER and more * seconds <= TOGETHER_SECONDS:
-                batch.append(job)
-                clips = more
+        batch = together(self._waiting)
         now = time.monotonic()
         for job in batch:
             self._waiting.remove(job)
@@ -275,14 +258,9 @@ class Desk:
             with self.changed:
                 self._worked += time.monotonic() - before
         if requests[0].video is None:
-            self._learn(sum(job.work for job in batch), time.monotonic() - before)
+            with self.changed:
+                self._pace.learn(sum(job.work for job in batch), time.monotonic() - before)
         for job, request, clips in zip(batch, requests, answers, strict=True):
             pages = [page_of(request, self.about, own) for _, _, own in clips]
             made = [(wave, mel, page) for (wave, mel, _), page in zip(clips, pages, strict=True)]
             self.end(job, DONE, clips=made)
-
-    def _learn(self, work: float, took: float) -> None:
-        """Moves the estimate of what work costs towards what it has just cost."""
-        with self.changed:
-            first = self._cost == FIRST_GUESS
-            self._cost = took / work if first else 0.7 * self._cost + 0.3 * took / work

@@ -1,0 +1,186 @@
+"""A model: its parts put together, loaded and saved, and what they make of a question."""
+
+import copy
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers import DiffusionPipeline
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from clipsonic.bridges.base import Bridge
+from clipsonic.bridges.training_free import Retrieval, among_pictures
+from clipsonic.config import MelSettings
+from clipsonic.diffusion.sampling import one_each
+from clipsonic.diffusion.unet import MelUNet
+from clipsonic.encoders.base import Encoder, TextEncoder
+from clipsonic.errors import UserError
+from clipsonic.files import take_place
+from clipsonic.model_folder import resolve
+from clipsonic.parts import BRIDGES, check_together, load_parts
+from clipsonic.vocoder.base import Vocoder
+
+AnyModel = TypeVar("AnyModel", bound="Model")  # Self, in words that the tests' type checks of calls know
+
+
+class Model(DiffusionPipeline):
+    """The parts of a model; `CLIPSonicPipeline` makes sound with them.
+
+    Args:
+        encoder: turns texts and pictures into embeddings; the one that the U-Net was trained with. One of sounds
+            and words knows no pictures, and takes no bridges.
+        unet: the denoiser.
+        scheduler: any diffusers scheduler that fits the U-Net's noise process.
+        vocoder: log-mel => wave.
+        pd, sd: diffusion priors, pretrained on captioned pictures and trained on the model's own data.
+        shift, linear, retrieval: bridges that need no training.
+        bridge: the one that a call uses that names none; `zs` asks with the text embedding as it is.
+        picture_bridge: the one that pictures are taken over, `retrieval` among pictures; `zs` asks with their
+            embedding as it is, as does any call with the bridge `zs`.
+        sampling_steps: steps of a call that names none.
+        condition: what the U-Net was trained on, `image` or `text`; saved with the model.
+        mel, encoder_id: what the U-Net was trained with; saved with the model, checked on loading.
+
+    Raises:
+        UserError: the parts do not belong together.
+    """
+
+    model_cpu_offload_seq = "encoder->unet->vocoder"
+    _optional_components = list(BRIDGES)
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        unet: MelUNet,
+        scheduler: Any,
+        vocoder: Vocoder,
+        pd: Bridge | None = None,
+        sd: Bridge | None = None,
+        shift: Bridge | None = None,
+        linear: Bridge | None = None,
+        retrieval: Bridge | None = None,
+        bridge: str = "zs",
+        picture_bridge: str = "zs",
+        sampling_steps: int = 30,
+        condition: str = "image",
+        mel: dict[str, Any] | None = None,
+        encoder_id: str | None = None,
+    ) -> None:
+        super().__init__()
+        bridges = dict(zip(BRIDGES, (pd, sd, shift, linear, retrieval), strict=True))
+        check_together(encoder, vocoder, bridges, mel, encoder_id)
+        self.register_modules(encoder=encoder, unet=unet, scheduler=scheduler, vocoder=vocoder, **bridges)
+        self.compiled: torch.nn.Module | None = None  # asked instead of the U-Net it was made of
+        self.check_bridge(bridge)
+        self.register_to_config(
+            bridge=bridge,
+            picture_bridge=picture_bridge,
+            sampling_steps=sampling_steps,
+            condition=condition,
+            mel=MelSettings().model_dump(),
+            encoder_id=encoder.id,
+        )
+        self.over_pictures()
+
+    @torch.no_grad()
+    def embed(
+        self,
+        prompt: Sequence[str] | None = None,
+        image: Sequence[Image.Image] | None = None,
+        *,
+        bridge: str | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> Float[Tensor, "b d"]:
+        """Texts or pictures, taken over a bridge => unit embeddings to ask the U-Net with.
+
+        Args:
+            bridge: of texts, one of those in `bridges`; pictures go over the model's own or, with `zs`, none.
+            generators: one a text, for the bridges that draw.
+
+        Raises:
+            UserError: the model lacks the bridge, or its encoder knows no pictures.
+        """
+        if prompt is None:
+            rows = self.sees().encode_image(list(image or []))
+            over = self.over_pictures() if bridge != "zs" else None
+            return rows if over is None else over.to(rows.device).over(rows)
+        chosen = self.check_bridge(self.config.bridge if bridge is None else bridge)
+        if chosen is None:
+            return self.encoder.encode_text(list(prompt))
+        both = self.encoder.encode_tokens(["", *prompt])
+        device = both.projection.device
+        rows = chosen.to(device).sample(both[1:], both[:1], one_each(generators, len(prompt)))
+        return rows.to(device)
+
+    def over_pictures(self) -> Retrieval | None:
+        """The bridge that pictures are taken over, if there is one.
+
+        Raises:
+            UserError: the model lacks it, or it is from words.
+        """
+        bridge = self.check_bridge(self.config.picture_bridge)
+        return None if bridge is None else among_pictures(bridge)
+
+    def sees(self) -> Encoder:
+        """The encoder, if it knows pictures.
+
+        Raises:
+            UserError: it knows sounds and words only.
+        """
+        if not isinstance(self.encoder, Encoder):
+            raise UserError(f"the model's encoder {self.encoder.id} knows no pictures; ask with a text")
+        return self.encoder
+
+    @property
+    def bridges(self) -> list[str]:
+        """Names of the bridges this model has; `zs` needs none and is always there."""
+        return ["zs", *(name for name in BRIDGES if getattr(self, name) is not None)]
+
+    def check_bridge(self, name: str) -> Bridge | None:
+        """The bridge of that name; None for `zs`.
+
+        Raises:
+            UserError: the model has no such bridge.
+        """
+        if name not in self.bridges:
+            raise UserError(f"the model has no bridge '{name}'; it has {', '.join(self.bridges)}")
+        return None if name == "zs" else getattr(self, name)
+
+    @classmethod
+    def from_pretrained(
+        cls: type[AnyModel], model: str | Path, dtype: torch.dtype = torch.float32, **parts: Any
+    ) -> AnyModel:
+        """Loads `mini` (shipped), a folder, or a hub id if network or the hub's cache has it.
+
+        Args:
+            dtype: precision of the U-Net; the other parts stay in single precision.
+            parts: components to use instead of the folder's, by name.
+
+        Raises:
+            UserError: there is no such model, a file of it is missing or damaged, or it is not of this system.
+        """
+        parts, settings = load_parts(resolve(str(model)), dtype, parts)
+        pipeline = cls(**parts, **settings)
+        pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
+        return pipeline
+
+    def save(self, folder: Path, half: bool = False) -> None:
+        """Saves the model folder, whole or not at all, in place of what was there; `half` for float16 weights."""
+        if folder.exists() and any(folder.iterdir()) and not (folder / "model_index.json").exists():
+            raise UserError(f"{folder} holds something else than a model; name another folder")
+        aside = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        whole = self
+        if half:
+            parts = dict(self.components, unet=copy.deepcopy(self.unet).half())
+            kept = {
+                name: self.config[name]
+                for name in ("bridge", "picture_bridge", "sampling_steps", "condition")
+            }
+            whole = type(self)(**parts, **kept)
+        whole.save_pretrained(aside, safe_serialization=True)
+        take_place(aside, folder)
