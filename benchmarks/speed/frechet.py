@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.speed.timing import Row, row
-from clipsonic.evaluation.frechet import frechet_distance, statistics
+from clipsonic.evaluation.gaussians import frechet_distance, statistics
 
 SAMPLES, DIMENSION = 5000, 2048
 PEER = "scipy.linalg.sqrtm, float64"

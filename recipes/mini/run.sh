@@ -19,6 +19,8 @@ clipsonic evaluate reconstruction --data "$work/sounds.csv" --vocoder "$work/voc
 clipsonic models set-vocoder "$work/run/model" "$work/vocoder/model"
 clipsonic train bridge linear --data "$work/data" --out "$work/linear"
 clipsonic models add-bridge "$work/run/model" linear "$work/linear" --default
+clipsonic train bridge retrieval --data "$work/data" --keys image --centres 100 --out "$work/centres"
+clipsonic models add-bridge "$work/run/model" retrieval "$work/centres" --pictures
 python "$here/judge.py" --data "$work/data" --model "$work/run/model" --pictures "$work/pictures.jsonl"
 
 # Ship it: the model, with encoder and vocoder as their recipes stored them (half precision).

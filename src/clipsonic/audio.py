@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int16
 from torch import Tensor
 from torch.nn.functional import fold, pad
 
@@ -32,6 +32,11 @@ def read_audio(path: Path) -> Float[Tensor, "samples"]:
         raise UserError(f"{path} cannot be read as sound: {error}") from error
     mono = soxr.resample(wave.mean(axis=1), rate, SAMPLE_RATE)
     return torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
+
+
+def from_16_bit(wave: Int16[np.ndarray, "samples"]) -> Float[np.ndarray, "samples"]:
+    """Samples as files and data sets hold them => [-1, 1)."""
+    return wave.astype(np.float32) / np.float32(32768)
 
 
 @cache

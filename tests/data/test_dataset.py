@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
-from clipsonic.data.dataset import ClipDataset, Draws, batches, crop_starts, encoder_of, stretched
+from clipsonic.data.dataset import ClipDataset, batches, crop_starts, encoder_of, stretched
+from clipsonic.data.draws import Draws
 from clipsonic.data.prepare import prepare
 from clipsonic.data.sources import find_videos
 from clipsonic.errors import UserError

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from clipsonic.data import remote
-from clipsonic.data.dataset import ClipDataset, Draws, batches, encoder_of
+from clipsonic.data.dataset import ClipDataset, batches, encoder_of
+from clipsonic.data.draws import Draws
 from clipsonic.data.prepare import prepare
 from clipsonic.data.shards import ShardIndex, read_info
 from clipsonic.data.sources import find_videos

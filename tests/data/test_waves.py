@@ -62,3 +62,13 @@ def test_nothing_to_train_on_is_told(tmp_path) -> None:
         Waves([tmp_path], False, CROP)
     with pytest.raises(UserError, match="neither a prepared data set"):
         Waves([tmp_path / "gone"], False, CROP)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"path\nWei\xdfe.wav\n", "no CSV in UTF-8"), (b"file\na.wav\n", "column named 'path'")],
+)
+def test_a_list_that_is_none(tmp_path, content, said) -> None:
+    (tmp_path / "list.csv").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        Waves([tmp_path / "list.csv"], False, CROP)

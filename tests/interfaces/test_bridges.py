@@ -11,6 +11,7 @@ from PIL import Image
 
 from clipsonic.bridges.laion import LAIONPrior
 from clipsonic.bridges.training_free import LinearMap
+from clipsonic.files import only_one
 from clipsonic.model_folder import add_part
 from clipsonic.parts import bridges_of
 from clipsonic.pipeline import CLIPSonicPipeline
@@ -136,6 +137,9 @@ def test_a_bridge_joins_a_model(clipsonic_command, labelled, tiny_model, tmp_pat
     assert (pipeline.embed(["a dog"]) - pipeline.embed(["a dog"], bridge="zs")).abs().max() > 1e-4
     pipeline.save(tmp_path / "again")
     assert CLIPSonicPipeline.from_pretrained(tmp_path / "again").bridges == ["zs", "linear"]
+    with only_one(model):
+        code, said = clipsonic_command("models", "add-bridge", model, "sd", tmp_path / "linear")
+    assert (code, "is being written by another clipsonic" in said) == (2, True), said
     code, said = clipsonic_command("models", "add-bridge", model, "magic", tmp_path / "linear")
     assert (code, "no bridge 'magic'; a model may have pd, sd" in said) == (2, True), said
     LinearMap.fit(torch.eye(384), torch.eye(384), "mini@other").save_pretrained(tmp_path / "foreign")

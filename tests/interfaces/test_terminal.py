@@ -272,10 +272,11 @@ def test_a_reader_that_has_gone(words) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_full_disk() -> None:
+@pytest.mark.parametrize("word", ["models", "--help"])
+def test_a_full_disk(word) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "clipsonic.interfaces.cli", "models"],
+            [sys.executable, "-m", "clipsonic.interfaces.cli", word],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

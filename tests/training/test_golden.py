@@ -67,4 +67,4 @@ if __name__ == "__main__":
     for name in ("mini", "paper"):
         with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as scratch:
             for step in losses(name, Path(scratch), patch):
-                print(name, {key: float(f"{value:.6g}") for key, value in step.items()})
+                print(name, {key: float(f"{value:.6g}") for key, value in step.items()})  # noqa: T201

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from clipsonic.data.dataset import Draws
+from clipsonic.data.draws import Draws
 from clipsonic.data.pairs import Pairs
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from clipsonic.bridges.training_free import MeanShift
-from clipsonic.data.dataset import Draws
+from clipsonic.data.draws import Draws
 from clipsonic.encoders.base import AudioEncoder
 from clipsonic.encoders.clap import CLAPEncoder
 from clipsonic.encoders.mini_audio import MiniAudioEncoder

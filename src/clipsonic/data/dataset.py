@@ -1,8 +1,4 @@
-"""A prepared data set => training examples: a crop of sound and the embedding of one of its pictures, or its label.
-
-Every draw is a function of (seed, step, place in the batch), so that a run that was stopped continues with the
-very examples it would have seen.
-"""
+"""A prepared data set => training examples: a crop of sound, and the embedding of one of its pictures or its label."""
 
 import io
 import signal
@@ -17,9 +13,11 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from clipsonic.audio import from_16_bit
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
+from clipsonic.data.draws import Draws
 from clipsonic.data.remote import RemoteShard, fetched, url_of
 from clipsonic.data.shards import (
     ClipEntry,
@@ -126,7 +124,7 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         factor = 1 + (random.uniform(-self.speed, self.speed) if self.speed else 0.0)
         samples = min(round(CROP_SAMPLES * factor), len(wave))
         start = random.choice(crop_starts(wave, self.quiet, samples))
-        crop = wave[start : start + samples].astype(np.float32) / np.float32(32768)
+        crop = from_16_bit(wave[start : start + samples])
         return stretched(crop, CROP_SAMPLES), embeddings[random.integers(len(embeddings))]
 
 
@@ -144,60 +142,6 @@ def stretched(wave: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
         return wave
     played: NDArray[np.float32] = soxr.resample(wave, len(wave), samples, quality="LQ")[:samples]
     return np.pad(played, (0, samples - len(played)))
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which of a step's examples a process takes: those of all processes are one batch, in the order of the ranks.
-
-    Random numbers are drawn for the whole step, by all processes alike, so that a model does not depend on how
-    many of them there are.
-    """
-
-    rank: int = 0
-    processes: int = 1
-
-    def whole(self, rows: int) -> int:
-        """Examples a step, of so many here."""
-        return rows * self.processes
-
-    def own(self, drawn: Tensor) -> Tensor:
-        """What was drawn for the whole step, a row an example => the rows of this process."""
-        return drawn.chunk(self.processes)[self.rank]
-
-
-ALONE = Share()
-
-
-class Draws(Sampler[list[tuple[int, int]]]):
-    """Batches of (clip number, seed) without end, each clip once an epoch, starting at any step.
-
-    Args:
-        clips: how many there are.
-        batch_size: clips a batch of this process.
-        rank, processes: which part of each step's clips this process takes.
-    """
-
-    def __init__(
-        self, clips: int, batch_size: int, seed: int, step: int = 0, rank: int = 0, processes: int = 1
-    ) -> None:
-        self.clips, self.batch_size, self.seed = clips, batch_size, seed
-        self.step, self.rank, self.processes = step, rank, processes
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, order = -1, np.zeros(0, dtype=np.int64)
-        step = self.step
-        while True:
-            first = (step * self.processes + self.rank) * self.batch_size
-            batch = []
-            for place in range(first, first + self.batch_size):
-                if place // self.clips != epoch:
-                    epoch = place // self.clips
-                    order = np.random.default_rng([self.seed, epoch]).permutation(self.clips)
-                draw_seed = int(np.random.default_rng([self.seed, place, 1]).integers(2**63))
-                batch.append((int(order[place % self.clips]), draw_seed))
-            yield batch
-            step += 1
 
 
 def batches(dataset: ClipDataset, draws: Draws, workers: int = 0) -> Iterator[Batch]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from clipsonic.audio import from_16_bit
 from clipsonic.config import HOP_LENGTH
 from clipsonic.data.dataset import ClipDataset, crop_starts
 from clipsonic.errors import UserError
@@ -79,7 +80,7 @@ class LabelledCrops(Dataset[tuple[NDArray[np.float32], int]]):
         count = len(both) if most is None else min(most, len(both))
         for place in np.linspace(0, len(both) - 1, count).round().astype(int):
             label, number = both[place]
-            yield self.clips.wave(number).astype(np.float32) / np.float32(32768), label
+            yield from_16_bit(self.clips.wave(number)), label
 
     def __getitem__(self, draw: Draw) -> tuple[NDArray[np.float32], int]:
         """A random crop of a clip, perhaps with another sound under it."""
@@ -100,11 +101,11 @@ class LabelledCrops(Dataset[tuple[NDArray[np.float32], int]]):
         crop = np.zeros(samples, np.float32)
         if len(wave) <= samples:
             start = random.integers(samples - len(wave) + 1)
-            crop[start : start + len(wave)] = wave
+            crop[start : start + len(wave)] = from_16_bit(wave)
         else:
             start = random.choice(crop_starts(wave, self.clips.quiet, samples))
-            crop[:] = wave[start : start + samples]
-        return crop / np.float32(32768)
+            crop[:] = from_16_bit(wave[start : start + samples])
+        return crop
 
 
 class LabelDraws(Sampler[list[Draw]]):

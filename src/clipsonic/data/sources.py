@@ -79,11 +79,16 @@ def find_videos(sources: Sequence[Path]) -> list[Video]:
 def _place(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError):  # a link to itself, or a drive that is gone
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a drive that is gone, a name with a NUL
         return path.absolute()
 
 
-def _read_list(source: Path) -> Iterator[Video]:
+def rows_of(source: Path) -> list[dict[str, str]]:
+    """A CSV list of files => its rows that have a `path`.
+
+    Raises:
+        UserError: it is no CSV, or has no such column.
+    """
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
@@ -92,18 +97,21 @@ def _read_list(source: Path) -> Iterator[Video]:
         raise UserError(f"{source} is no CSV in UTF-8: {error}") from error
     if "path" not in columns:
         raise UserError(f"{source} needs a column named 'path'; it has {', '.join(columns) or 'none'}")
-    for row in rows:
-        if row["path"]:
-            start, seconds = (_seconds(source, row, column) for column in ("start", "seconds"))
-            yield Video(
-                source.parent / row["path"],
-                row["path"] if start is None else f"{row['path']}@{start:.10g}",
-                row.get("label") or None,
-                row.get("split") or "train",
-                row.get("licence") or row.get("license") or None,
-                start or 0.0,
-                seconds,
-            )
+    return [row for row in rows if row["path"]]
+
+
+def _read_list(source: Path) -> Iterator[Video]:
+    for row in rows_of(source):
+        start, seconds = (_seconds(source, row, column) for column in ("start", "seconds"))
+        yield Video(
+            source.parent / row["path"],
+            row["path"] if start is None else f"{row['path']}@{start:.10g}",
+            row.get("label") or None,
+            row.get("split") or "train",
+            row.get("licence") or row.get("license") or None,
+            start or 0.0,
+            seconds,
+        )
 
 
 def _seconds(source: Path, row: dict[str, str], column: str) -> float | None:

@@ -1,6 +1,5 @@
 """Sound alone, for vocoders: prepared data sets, folders of sound files or lists => random crops."""
 
-import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from clipsonic.audio import read_audio
+from clipsonic.audio import from_16_bit, read_audio
 from clipsonic.data.dataset import CACHE_BYTES, ClipDataset
+from clipsonic.data.sources import rows_of
 from clipsonic.errors import UserError
 
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}  # which says no rate
@@ -65,15 +65,13 @@ class Waves(Dataset[NDArray[np.float32]]):
                 (path, _chosen(path.relative_to(source).as_posix()), None) for path in files
             ]
         elif source.suffix.lower() == ".csv" and source.is_file():
-            with source.open(newline="", encoding="utf-8-sig") as file:
-                rows = [row for row in csv.DictReader(file) if row.get("path")]
             listed = [
                 (
                     source.parent / row["path"],
                     (row.get("split") or "train") != "train",
                     row.get("label") or None,
                 )
-                for row in rows
+                for row in rows_of(source)
             ]
         else:
             raise UserError(f"{source} is neither a prepared data set, nor a folder of sound, nor a CSV list")
@@ -100,10 +98,10 @@ class Waves(Dataset[NDArray[np.float32]]):
             else:
                 found = reader[0].wave(reader[1])
             if self._bytes + found.nbytes > CACHE_BYTES:
-                return torch.from_numpy(found.astype(np.float32) / np.float32(32768))
+                return torch.from_numpy(from_16_bit(found))
             self._kept[number] = found
             self._bytes += found.nbytes
-        return torch.from_numpy(self._kept[number].astype(np.float32) / np.float32(32768))
+        return torch.from_numpy(from_16_bit(self._kept[number]))
 
     def __getitem__(self, draw: tuple[int, int]) -> NDArray[np.float32]:
         """(number, seed) => a random crop, not silent if four draws find one; short recordings end in zeros."""

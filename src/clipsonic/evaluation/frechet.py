@@ -13,9 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clipsonic.errors import UserError
-from clipsonic.evaluation.gaussians import Gaussian, distance, factor_of, frechet_distance, statistics
-
-__all__ = ["Frechet", "Groups", "frechet_distance", "frechet_infinity", "measure_frechet", "statistics"]
+from clipsonic.evaluation.gaussians import Gaussian, distance, factor_of
 
 GROUPS = 50  # of clips, at most: what is left out or drawn at once
 SHARES = np.linspace(0.7, 0.95, 10)  # of the groups, to extrapolate from

@@ -3,6 +3,7 @@
 Imports nothing heavy: `clipsonic --help` answers at once.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -211,6 +212,12 @@ def _run(words: Sequence[str]) -> int:
         if telling.manner.debug:
             raise
         telling.error(str(error))
+        code = 2
+    except OSError as error:
+        if error.errno != errno.ENOSPC or telling.manner.debug:
+            raise
+        telling.forsake_output()  # the help's, which is not written by us
+        telling.error(f"cannot write: {error.strerror}")
         code = 2
     except Exception as error:
         if not as_json or not hasattr(error, "format_message"):  # what typer has against the words

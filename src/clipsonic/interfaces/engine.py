@@ -60,8 +60,8 @@ class Engine:
         named = bridge is None or bridge in ("zs", *BRIDGES)
         if not named and (Path(str(bridge)).is_dir() or is_hub_id(str(bridge))):
             parts["pd"], bridge = load_bridge(str(bridge)), "pd"
-        half = torch.float32 if self.backend == "openvino" else precision
-        pipeline = CLIPSonicPipeline.from_pretrained(self.model, dtype=half, **parts)
+        kept = torch.float32 if self.backend == "openvino" else precision  # OpenVINO converts it
+        pipeline = CLIPSonicPipeline.from_pretrained(self.model, dtype=kept, **parts)
         name = pipeline.config.bridge if bridge is None else bridge
         pipeline.check_bridge(name)
         if self.scheduler is not None:

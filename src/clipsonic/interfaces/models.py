@@ -7,6 +7,7 @@ from typing import Self
 from clipsonic.download import Listener
 from clipsonic.errors import UserError
 from clipsonic.fetching import check, fetch
+from clipsonic.files import only_one
 from clipsonic.interfaces import telling
 from clipsonic.interfaces.progress import bytes_bar
 from clipsonic.interfaces.telling import made, note
@@ -123,7 +124,8 @@ def run_add_bridge(model: Path, name: str, source: str, default: bool, pictures:
     pipeline = CLIPSonicPipeline.from_pretrained(model, **{name: bridge})  # refuses what does not fit
     try:
         chosen = {"bridge": default, "picture_bridge": pictures}
-        add_part(model, name, bridge, {setting: name for setting, wanted in chosen.items() if wanted})
+        with only_one(model):  # its page is read and written
+            add_part(model, name, bridge, {setting: name for setting, wanted in chosen.items() if wanted})
     except OSError as error:
         raise UserError(f"cannot write to {model}: {error.strerror or error}") from error
     page = {"model": str(model), "bridges": list(pipeline.bridges), "added": name, "default": default}
@@ -145,7 +147,8 @@ def run_set_vocoder(model: Path, source: str) -> None:
     vocoder = load_vocoder(source)
     CLIPSonicPipeline.from_pretrained(model, vocoder=vocoder)  # refuses what does not fit
     try:
-        add_part(model, "vocoder", vocoder, {})
+        with only_one(model):
+            add_part(model, "vocoder", vocoder, {})
     except OSError as error:
         raise UserError(f"cannot write to {model}: {error.strerror or error}") from error
     made(

@@ -87,8 +87,7 @@ def save_gap(path: Path, gap: "Gap") -> None:
 
 def band_of(hertz: float, bands: int) -> float:
     """Frequency => its place on the axis of mel bands (Slaney's scale: linear to 1 kHz, then logarithmic)."""
+    from transformers.audio_utils import hertz_to_mel
 
-    def mel(f: float) -> float:
-        return f * 3 / 200 if f < 1000 else 15 + np.log(f / 1000) * 27 / np.log(6.4)
-
-    return float(mel(hertz) / mel(SAMPLE_RATE / 2) * bands)
+    low, high = (hertz_to_mel(float(each), mel_scale="slaney") for each in (hertz, SAMPLE_RATE / 2))
+    return float(low / high * bands)

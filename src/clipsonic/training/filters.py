@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clipsonic.config import LOG_MEL_FLOOR, N_MELS
-from clipsonic.data.dataset import ALONE, Share
+from clipsonic.data.draws import ALONE, Share
 
 NEPERS_PER_DB = math.log(10) / 20
 FILTER_KNOTS = 6  # over the bands, straight lines between

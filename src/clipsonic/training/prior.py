@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clipsonic.bridges.diffusion_prior import DiffusionPrior
-from clipsonic.data.dataset import ALONE, Draws, Share
+from clipsonic.data.draws import ALONE, Draws, Share
 from clipsonic.data.pairs import Pairs
 from clipsonic.diffusion.objective import Objective
 from clipsonic.encoders.base import Encoder

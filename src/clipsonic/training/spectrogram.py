@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipsonic.audio import log_mel, to_model_range
-from clipsonic.data.dataset import ALONE, Batch, ClipDataset, Draws, Share, batches, encoder_of
+from clipsonic.data.dataset import Batch, ClipDataset, batches, encoder_of
+from clipsonic.data.draws import ALONE, Draws, Share
 from clipsonic.data.pairs import PROMPT, SOUND_PROMPT
 from clipsonic.data.shards import read_info
 from clipsonic.diffusion.objective import Objective, noise_process

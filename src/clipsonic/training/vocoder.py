@@ -13,7 +13,8 @@ from torch.nn.utils import parametrizations
 from torch.utils.data import DataLoader
 
 from clipsonic.audio import log_mel
-from clipsonic.data.dataset import Draws, ignore_interrupts
+from clipsonic.data.dataset import ignore_interrupts
+from clipsonic.data.draws import Draws
 from clipsonic.data.waves import SILENCE, Waves
 from clipsonic.errors import UserError
 from clipsonic.files import whole_folder

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clipsonic.audio import log_mel
+from clipsonic.audio import from_16_bit, log_mel
 from clipsonic.config import CLIP_SECONDS, SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.evaluation.questions import Question, write_index, write_sound
@@ -82,7 +82,7 @@ def recordings(
             if members is None:
                 continue
             number = by_key.get(question.clip, members[random.integers(len(members))])
-            wave = torch.from_numpy(clips.wave(number).astype(np.float32) / 32768)
+            wave = torch.from_numpy(from_16_bit(clips.wave(number)))
             start = random.integers(max(1, len(wave) - ANSWER + 1))
             write_sound(aside / f"{len(kept):05d}.flac", change(wave[start : start + ANSWER]).numpy())
             kept.append(replace(question, clip=clips.clips[number][1].key))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from clipsonic.audio import from_16_bit
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.encoders.base import AudioEncoder
@@ -87,7 +88,7 @@ class Recordings(Sequence[torch.Tensor]):
     def __getitem__(self, number: Any) -> Any:
         if number >= len(self):
             raise IndexError(number)
-        return torch.from_numpy(self.clips.wave(number).astype(np.float32) / 32768)
+        return torch.from_numpy(from_16_bit(self.clips.wave(number)))
 
 
 def nearest_page(files: list[AudioFile], training: ClipDataset) -> dict[str, Any]:

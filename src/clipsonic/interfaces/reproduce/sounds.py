@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from clipsonic.audio import from_16_bit
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.evaluation.audio_files import AudioFile, find_audio, read_clip
@@ -46,7 +45,7 @@ def pairs(steps: Steps, name: str, page: dict[str, Any]) -> list[Pair]:
     for near in sorted(page["nearest"]["clips"], key=lambda each: each["distance"])[:PAIRS]:
         made = read_clip(answers(steps, name) / near["file"]).numpy()[:ANSWER]
         start = round(near["at"] * SAMPLE_RATE)
-        wave = training.wave(by_key[near["nearest"]])[start : start + len(made)].astype(np.float32) / 32768
+        wave = from_16_bit(training.wave(by_key[near["nearest"]])[start : start + len(made)])
         found.append(Pair(name, near["distance"], clip(near["file"], made), clip(near["nearest"], wave)))
     return found
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from clipsonic.audio import from_16_bit
 from clipsonic.bridges.load import load_bridge
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.encoders.load import load_audio_encoder
@@ -189,7 +188,7 @@ class Steps:
         clips = self.held_out()
         with whole_folder(self.folder(name)) as folder:
             for number, (_, clip) in enumerate(clips.clips):
-                write_sound(folder / f"{clip.key}.flac", clips.wave(number).astype(np.float32) / 32768)
+                write_sound(folder / f"{clip.key}.flac", from_16_bit(clips.wave(number)))
 
     def reconstruct(self, name: str) -> None:
         """The ceiling."""

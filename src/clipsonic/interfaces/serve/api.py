@@ -24,7 +24,7 @@ from clipsonic.interfaces.serve.jobs import Desk, Limits
 from clipsonic.interfaces.serve.metrics import MEDIA_TYPE, metrics
 from clipsonic.interfaces.serve.reference import reference
 from clipsonic.interfaces.serve.schema import Health
-from clipsonic.interfaces.serve.sounds import problems, sounds
+from clipsonic.interfaces.serve.sounds import json_problems, sounds
 from clipsonic.interfaces.serve.uploads import NoMedia, TooLarge, Uploads
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
@@ -89,7 +89,7 @@ def _about(app: FastAPI, desk: Desk, responses: Counter[int], keeper: list[Any])
         summary="Numbers for Prometheus",
         response_class=PlainTextResponse,
         dependencies=keeper,
-        responses=problems(401),
+        responses=json_problems(401),
     )
     def numbers() -> Response:
         """Jobs, clips, times, memory."""

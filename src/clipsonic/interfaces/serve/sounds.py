@@ -37,8 +37,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": SAID[status]} for status in statuses}
 
 
-def problems_beside_events(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The same of an answer that streams events when all is well: FastAPI would say that its errors do, too."""
+def json_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same where all is well with another type than JSON, which FastAPI would say of the errors too."""
     as_json = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
     return {status: {"content": as_json, "description": SAID[status]} for status in statuses}
 
@@ -110,7 +110,7 @@ def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> A
         "/{id}/events",
         summary="Follow it",
         response_class=EventSourceResponse,
-        responses=problems_beside_events(401, 404, 422),
+        responses=json_problems(401, 404, 422),
     )
     async def events(job: Found) -> AsyncIterator[ServerSentEvent]:
         """Server-sent events: `progress` at every change, and `end` when nothing more will come of it."""
