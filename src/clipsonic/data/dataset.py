@@ -1,4 +1,4 @@
-"""A prepared data set => training examples: a crop of sound, and the embedding of one of its pictures or its label."""
+"""A prepared data set => training examples: a crop of sound, and one of its pictures' embeddings or its label."""
 
 import io
 import signal
