@@ -57,7 +57,7 @@ def measure(runs: int, peers: Path | None) -> list[Row]:
                     PUBLISHED_STEPS / taken,
                 )
             )
-    return [*made, _whole_clip(runs)]
+    return [*made, _whole_clip(runs, torch.float32), _whole_clip(runs, torch.bfloat16)]
 
 
 def _clip(denoise: Denoiser, scheduler: Any, steps: int) -> Tensor:
@@ -110,13 +110,14 @@ def _difference(fast: Denoiser, slow: Denoiser, trained: int) -> float:
     return float((fast(x, t).output - true).abs().max() / true.abs().max())
 
 
-def _whole_clip(runs: int) -> Row:
-    """Words => wave with the shipped model as it is."""
-    pipeline = CLIPSonicPipeline.from_pretrained("mini")
+def _whole_clip(runs: int, precision: torch.dtype) -> Row:
+    """Words => wave with the shipped model."""
+    pipeline = CLIPSonicPipeline.from_pretrained("mini", dtype=precision)
 
     def ask() -> object:
         return pipeline("a photo of a dog", generator=torch.Generator().manual_seed(0))
 
-    made = row("4 s of sound, mini, words to wave, warm", "real time", ask, None, runs, "4 x")
+    name = f"4 s of sound, mini, words to wave, warm, {str(precision).removeprefix('torch.')}"
+    made = row(name, "real time", ask, None, runs, "4 x")
     ratio = CLIP_SECONDS / made.ours
     return replace(made, theirs=CLIP_SECONDS, ratio=(ratio, ratio, ratio))
