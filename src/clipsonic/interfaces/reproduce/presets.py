@@ -88,7 +88,7 @@ REPRODUCTIONS: dict[str, Reproduction] = {
         vocoder=VOCODER_PRESETS["mini"],
         clips=160,
         swept_clips=80,
-        training_clips=594,
+        training_clips=2_169,
         clip_seconds=10.0,
     ),
     # 536 videos of solos, nine tenths of them, taken to last four minutes each.
