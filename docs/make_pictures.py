@@ -38,7 +38,7 @@ def save(figure: Figure, name: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     whole = io.BytesIO()
     figure.savefig(whole, format="png")
-    Image.open(whole).convert("RGB").quantize(128).save(FOLDER / f"{name}.png", optimize=True)
+    Image.open(whole).convert("RGB").quantize(96).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def draw_mels(name: str, rows: Sequence[Sequence[Any]], titles: Sequence[str], sides: Sequence[str]) -> None:
