@@ -172,3 +172,13 @@ def test_no_such_model(tmp_path) -> None:
 def test_parts_are_replaced_by_passing_others(tiny_model, tiny_pipeline) -> None:
     ddim = solver("ddim", tiny_pipeline.scheduler)
     assert CLIPSonicPipeline.from_pretrained(tiny_model, scheduler=ddim).scheduler is ddim
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_gives_nearly_the_same_sound(tiny_model) -> None:
+    mels = []
+    for device in ("cpu", "cuda"):
+        pipeline = CLIPSonicPipeline.from_pretrained(tiny_model).to(device)
+        mels.append(pipeline("a dog", generator=seeds(0), audio_length_in_s=1.0).mels)
+    assert np.abs(mels[0] - mels[1]).mean() < 0.01

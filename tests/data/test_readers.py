@@ -30,6 +30,7 @@ def test_a_video_that_kills_its_reader_costs_only_itself(tmp_path) -> None:
     assert not multiprocessing.active_children()  # or the program would wait for them at its end
 
 
+@pytest.mark.slow
 def test_a_reader_killed_while_the_others_wait(tmp_path) -> None:
     """The usual timing: the pool breaks while earlier clips are being encoded, and is asked for more."""
     good = write_video(tmp_path / "good.mp4", tone(3.0), seconds=3)

@@ -137,6 +137,7 @@ def test_other_weights_under_the_same_name_make_it_anew(clipsonic_command, tiny_
     assert "1 of 1 clips, 1 of them before" in clipsonic_command(*words)[1]
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same(clipsonic_command, tiny_model, tmp_path) -> None:
     prompts = tmp_path / "prompts.jsonl"
     rows = [{"prompt": ["a dog", "rain"], "weights": [0.3, 0.7], "seed": 3}, {"prompt": "wind", "steps": 1}]

@@ -107,6 +107,7 @@ def test_wrong_input_gets_one_line(clipsonic_command, tiny_model, tmp_path, word
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_training_between_two_steps(clipsonic_command, videos, tiny_model, tmp_path) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     clipsonic_command("prepare", videos / "deep", "--out", data, "--encoder", tiny_model, "--workers", "1")

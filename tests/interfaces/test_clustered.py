@@ -70,6 +70,7 @@ def killer() -> Iterator[list[int]]:
 @ray_only
 @quiet
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+@pytest.mark.slow
 def test_prepare_gives_the_same_data_set_and_a_lost_worker_loses_nothing(
     videos, tmp_path, monkeypatch, clipsonic_command, tiny_model, killer
 ) -> None:
@@ -84,6 +85,7 @@ def test_prepare_gives_the_same_data_set_and_a_lost_worker_loses_nothing(
 
 @ray_only
 @quiet
+@pytest.mark.slow
 def test_generate_makes_the_same_clips(tmp_path, monkeypatch, clipsonic_command, tiny_model, killer) -> None:
     import torch
 

@@ -174,6 +174,7 @@ def test_a_drive_that_is_not_there_now(clipsonic_command: Command, words, films,
     assert (code, "does not exist" in said) == (2, True)
 
 
+@pytest.mark.slow
 def test_kill_9_of_prepare(clipsonic_command: Command, words, tmp_path) -> None:
     """Its readers end with it, the folder is free at once, and the same command gives the same shards."""
     for number in range(3, 7):

@@ -54,6 +54,7 @@ def test_a_seed_gives_the_same_file(clipsonic_command, tiny_model, tmp_path) -> 
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
+@pytest.mark.slow
 def test_other_engines_give_nearly_the_same_sound(
     clipsonic_command, tiny_model, tmp_path, monkeypatch
 ) -> None:

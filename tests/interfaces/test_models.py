@@ -210,6 +210,7 @@ def test_lists_what_is_here_and_what_is_not(shell) -> None:
     assert rows["mini"]["path"].endswith("mini")
 
 
+@pytest.mark.slow
 def test_fetches_from_hub_and_web_into_their_usual_places(shell, hub) -> None:
     hub.publish("clap")  # whose weights are published as pytorch_model.bin: the second choice
     hub.files[VGGISH] = BIG
@@ -248,6 +249,7 @@ def test_files_of_subfolders_are_fetched(shell, hub) -> None:
 
 
 @pytest.mark.parametrize("name", ["vggish", "bigvgan-24khz"])
+@pytest.mark.slow
 def test_ctrl_c_leaves_what_the_same_command_goes_on_from(shell, hub, name) -> None:
     hub.publish("bigvgan-24khz")
     hub.files[VGGISH] = BIG

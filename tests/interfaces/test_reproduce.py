@@ -58,6 +58,7 @@ def other_system(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_from_data_to_report(
     clipsonic_command, held_out, tiny_model, other_system, tmp_path, monkeypatch
 ) -> None:

@@ -59,6 +59,7 @@ def process(words) -> Iterator[subprocess.Popen]:
 
 
 @pytest.mark.parametrize("whom", [os.killpg, os.kill], ids=["the terminal's group", "the main process"])
+@pytest.mark.slow
 def test_a_batch_stops_and_goes_on(process, words, clipsonic_command, tmp_path: Path, whom) -> None:
     out = tmp_path / "out"
     until(lambda: (out / "00001-rain.json").exists())
@@ -79,6 +80,7 @@ def test_a_batch_stops_and_goes_on(process, words, clipsonic_command, tmp_path: 
     assert (out / "00001-rain.json").stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_told_in_one_line(process, tmp_path: Path) -> None:
     until(lambda: (tmp_path / "out" / "00001-rain.json").exists())
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")

@@ -237,6 +237,7 @@ class Terminal:
         return text
 
 
+@pytest.mark.slow
 def test_a_bar_in_a_narrow_terminal_and_sigterm(tiny_model, tmp_path) -> None:
     words = ["generate", "rain", "--model", tiny_model, "--steps", "1000", "--seconds", "60", "--json"]
     terminal = Terminal(34, *words, "-o", tmp_path / "rain.wav", NO_COLOR="1")

@@ -183,6 +183,7 @@ class Killed(torch.utils.data.Dataset):
         return 8
 
 
+@pytest.mark.slow
 def test_a_reader_that_was_killed(tmp_path, monkeypatch) -> None:
     def batches(self: Straight, *where: int) -> Iterator[Tensor]:
         yield from torch.utils.data.DataLoader(Killed(), num_workers=1, multiprocessing_context="spawn")
@@ -232,6 +233,7 @@ KILLED = "import sys; from pathlib import Path; from tests.training.test_faults 
 KILLED += "for state in train(Straight(), Path(sys.argv[1])): print(state.step, flush=True)"
 
 
+@pytest.mark.slow
 def test_kill_9_then_the_same_numbers(tmp_path) -> None:
     out = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(out)], stdout=subprocess.PIPE, text=True)

@@ -93,6 +93,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mini_encoder) -> Path:
 
 
 @pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_batch(folder: Path, kind: str) -> None:
     alone = losses(RECIPES[kind](folder / "data", 1), folder / "alone" / kind)
     pair = json.loads((folder / f"{kind}.json").read_text())

@@ -122,6 +122,7 @@ def test_paper_objective_trains(data, tmp_path, tiny_settings) -> None:
     assert pipeline("a dog", num_inference_steps=3).audios.shape == (1, 65_536)
 
 
+@pytest.mark.slow
 def test_overfits_four_clips() -> None:
     """Four sounds, four conditions: after training each condition gives back its own mel."""
     torch.manual_seed(0)
@@ -184,6 +185,7 @@ def test_a_condition_strays_towards_others_and_stays_nearest_to_its_own() -> Non
     assert 0.55 < away.max() <= 0.8 / (1 + 0.8**2) ** 0.5 + 1e-6
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(data, tmp_path, tiny_settings) -> None:
     """The same code under torchrun: gradients are averaged, one process writes."""
     changes = ["unet.channels=[32]", "unet.blocks=1", "unet.attention_levels=[]", "training.steps=2"]

@@ -39,6 +39,7 @@ def rate(page, rating: int) -> None:
     page.wait_for_selector("#state:text('All answers are saved.')")
 
 
+@pytest.mark.slow
 def test_the_whole_test_on_a_phone(server, new_page, made_test) -> None:
     page = new_page()
     begin(page, server.link)
@@ -79,6 +80,7 @@ def test_the_whole_test_on_a_phone(server, new_page, made_test) -> None:
     assert (last.times, last.rating) == (2, 5 if wanted[9] != 5 else 1)
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(server, new_page, made_test) -> None:
     page = new_page(1440, 900)
     page.goto(server.link)

@@ -5,12 +5,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from clipsonic.interfaces.serve.metrics import resident_bytes
 
 CLIENTS, REQUESTS = 20, 200
 
 
+@pytest.mark.slow
 def test_twenty_clients_and_two_hundred_requests(serve) -> None:
     served = serve(queue=8)
     statuses: Counter[int] = Counter()

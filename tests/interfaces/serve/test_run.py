@@ -72,6 +72,7 @@ def test_whom_it_answers() -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_it_stops_well(tiny_model, tmp_path: Path, stop) -> None:
     words = ["serve", "--no-page", "--port", "0", "--json", "--model", str(tiny_model), "--max-steps", "1000"]
     process = subprocess.Popen(
