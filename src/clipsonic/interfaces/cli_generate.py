@@ -61,8 +61,8 @@ def generate(
     bridge: Annotated[
         str | None,
         typer.Option(
-            help="From words to pictures: zs (none), pd, sd, shift, linear, retrieval, or the folder or hub id of "
-            "a prior; the model's own choice unless told.",
+            help="From words to pictures: zs (none, nor for pictures), pd, sd, shift, linear, retrieval, or the "
+            "folder or hub id of a prior; the model's own choice unless told.",
             autocompletion=among(BRIDGES),
         ),
     ] = None,

@@ -9,6 +9,7 @@ from PIL import Image
 
 from clipsonic.errors import UserError
 from clipsonic.interfaces.serve.jobs import Closed, Full, Request
+from clipsonic.interfaces.serve.making import page_of
 
 from ...films import write_film
 
@@ -270,3 +271,9 @@ def test_nothing_is_lost_between_threads(desk) -> None:
     assert sum(ended.values()) == len(jobs) == 90
     assert ended.get("failed", 0) == 0
     assert ended["done"] >= 72
+
+
+@pytest.mark.parametrize(("bridge", "over"), [("zs", "zs"), ("linear", "retrieval")])
+def test_the_sidecar_says_what_pictures_were_taken_over(bridge, over) -> None:
+    request = Request([], images=[Image.new("RGB", (8, 8))], bridge=bridge)
+    assert page_of(request, {"picture_bridge": "retrieval"}, {})["picture_bridge"] == over

@@ -91,6 +91,7 @@ def page_of(request: Request, about: dict[str, Any], own: dict[str, Any]) -> dic
     words = bool(request.texts or request.negative)
     pictures = [f"picture {number}" for number in range(1, len(request.images or ()) + 1)]
     video = ["the video"] if request.video is not None else []
+    as_they_are = {"picture_bridge": "zs"} if request.bridge == "zs" else {}
     return {
         "query": " + ".join([*request.texts, *pictures, *video]),
         "texts": list(request.texts),
@@ -103,5 +104,6 @@ def page_of(request: Request, about: dict[str, Any], own: dict[str, Any]) -> dic
         "guidance_scale": request.guidance_scale,
         "steps": request.steps,
         **about,
+        **as_they_are,
         **own,
     }

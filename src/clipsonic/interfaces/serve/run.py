@@ -158,6 +158,7 @@ def about_model(pipeline: Any, bridge: str, engine: Engine) -> dict[str, Any]:
     from clipsonic.interfaces.sidecar import describe
 
     page = describe(pipeline, bridge, Asked(Query(["any"], [])), engine)
+    page |= {"picture_bridge": pipeline.config.picture_bridge}  # of requests that do not ask with zs
     return {name: value for name, value in page.items() if name not in (*REQUEST_KEYS, *DRAWN_KEYS)}
 
 
