@@ -4,8 +4,10 @@
     python -m benchmarks.costs index 1e6    measures the index of so many made-up clips, in this process
     python -m benchmarks.costs flops        counts the operations of a pass and of a training step
     python -m benchmarks.costs memory       counts the bytes of training U-Nets of several widths
+    torchrun --nproc-per-node 2 -m benchmarks.costs held 1.5 [shard]
+                                            measures what each process holds of one of them, after a step
 
-Nothing here was run at these sizes: each number below says where it was measured, or that it is assumed.
+Nothing in the tables was run at these sizes: each number below says where it was measured, or that it is assumed.
 """
 
 import gc
@@ -167,6 +169,49 @@ def flops() -> None:
     print(f"a picture {picture.get_total_flops() / 1e9:.1f} GFLOP")
 
 
+def held(width: float, shard: bool) -> None:
+    """Takes a step of a wider `paper` U-Net in several processes, on processors, and counts what each holds."""
+    from types import SimpleNamespace
+
+    import torch
+    from accelerate import Accelerator
+
+    from clipsonic.diffusion.unet import build_unet, predict
+    from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
+    from clipsonic.training.sharding import held as parts
+    from clipsonic.training.sharding import sharded
+    from clipsonic.training.spectrogram import SpectrogramRecipe
+    from clipsonic.training.steps import optimizer_of
+
+    preset, accelerator = SPECTROGRAM_PRESETS["paper"], Accelerator(cpu=True)
+    channels = tuple(int(width * each) for each in preset.unet.channels)
+    unet = build_unet(preset.unet.model_copy(update={"channels": channels}), preset.diffusion, 768)
+    count = sum(weight.numel() for weight in unet.parameters())
+    if shard:
+        recipe = SimpleNamespace(model=unet, blocks=SpectrogramRecipe.blocks)
+        bare = wrapped = sharded(recipe, accelerator)  # type: ignore[arg-type]
+    else:
+        bare, wrapped = unet, accelerator.prepare_model(unet)
+    optimizer = optimizer_of(bare, preset.training)
+    average = [part.detach().clone() for part in parts(bare.parameters())]
+    mel, step, row = torch.randn(1, 1, 64, 64), torch.zeros(1, dtype=torch.long), torch.randn(1, 768)
+    began = time.perf_counter()
+    predict(wrapped, mel, step, row, preset.diffusion.timesteps).output.sum().backward()
+    optimizer.step()
+    taken = time.perf_counter() - began
+    kept = parts(bare.parameters()) + average + parts(weight.grad for weight in bare.parameters())
+    for state in optimizer.state.values():
+        kept += parts(state[moment] for moment in ("exp_avg", "exp_avg_sq"))
+    size_here = sum(part.numel() * part.element_size() for part in kept)
+    said = (
+        f"{count / 1e6:,.0f} M parameters, {'shard' if shard else 'DDP'}, process {accelerator.process_index}"
+    )
+    print(
+        f"{said}: {size(size_here)} of weights, gradients, moments and average, {size_here / count:.1f} bytes a "
+        f"parameter; {size(_resident())} resident; a step {taken:.0f} s"
+    )
+
+
 def memory() -> None:
     """Counts what training the `paper` U-Net would take if it were wider, in single precision; nothing is run."""
     import torch
@@ -208,6 +253,8 @@ def main() -> None:
         index(int(float(sys.argv[2])))
     elif sys.argv[1:] == ["flops"]:
         flops()
+    elif sys.argv[1:2] == ["held"]:
+        held(float(sys.argv[2]), "shard" in sys.argv[3:])
     elif sys.argv[1:] == ["memory"]:
         memory()
     else:

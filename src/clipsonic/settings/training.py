@@ -26,5 +26,8 @@ class TrainingSettings(Frozen):
     validate_every: int = Field(5000, gt=0)
     log_every: int = Field(100, gt=0)
     workers: int = Field(4, ge=0)  # processes that read the data; 0 reads in the loop
+    # Of several processes each holds a part of the weights, gradients, moments and average (FSDP2): for networks
+    # that do not fit otherwise; the spectrogram model and the prior alone.
+    shard: bool = False
     # What a loss or gradient that is not finite does: stops the run, or leaves the step out, and the batch on disk.
     on_nan: Literal["stop", "skip"] = "stop"

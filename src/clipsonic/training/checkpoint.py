@@ -15,6 +15,7 @@ from torch import Tensor
 
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file
+from clipsonic.training.sharding import local, part, whole
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,30 @@ class Player:
     optimizer: torch.optim.Optimizer
 
 
-def save_state(path: Path, players: Mapping[str, Player], average: EMAModel, step: int) -> None:
-    """Writes the state whole or not at all.
+def save_state(
+    path: Path, players: Mapping[str, Player], average: EMAModel, step: int, write: bool = True
+) -> None:
+    """Writes the state whole or not at all; of several processes all must call, as each may hold a part.
 
     Args:
         players: prefix of the names => network and optimizer; the one with prefix "" is the averaged one.
+        write: false in all processes but one.
     """
     tensors: dict[str, Tensor] = {"step": torch.tensor(step)}
     for prefix, player in players.items():
         for number, (name, weight) in enumerate(player.bare.named_parameters()):
-            tensors[f"{prefix}model.{name}"] = weight.detach()
+            found = {f"{prefix}model.{name}": weight.detach()}
             if not prefix:
-                tensors[f"average.{name}"] = average.shadow_params[number]
+                found[f"average.{name}"] = average.shadow_params[number]
             for moment, value in player.optimizer.state.get(weight, {}).items():
-                tensors[f"{prefix}optimizer.{moment}.{name}"] = value
-    with whole_file(path) as file:
-        file.write(save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
+                found[f"{prefix}optimizer.{moment}.{name}"] = value
+            for key, value in found.items():
+                value = whole(value, weight.detach())
+                if write:
+                    tensors[key] = value.contiguous().cpu()
+    if write:
+        with whole_file(path) as file:
+            file.write(save(tensors))
 
 
 def load_state(path: Path, players: Mapping[str, Player], average: EMAModel) -> int:
@@ -56,13 +65,13 @@ def load_state(path: Path, players: Mapping[str, Player], average: EMAModel) -> 
         with torch.no_grad():
             for prefix, player in players.items():
                 for number, (name, weight) in enumerate(player.bare.named_parameters()):
-                    weight.copy_(tensors[f"{prefix}model.{name}"])
+                    weight.copy_(part(tensors[f"{prefix}model.{name}"], weight))
                     if not prefix:
-                        average.shadow_params[number].copy_(tensors[f"average.{name}"])
+                        average.shadow_params[number].copy_(local(part(tensors[f"average.{name}"], weight)))
                     if f"{prefix}optimizer.step.{name}" in tensors:
                         moments = {
                             moment: torch.empty_like(weight).copy_(
-                                tensors[f"{prefix}optimizer.{moment}.{name}"]
+                                part(tensors[f"{prefix}optimizer.{moment}.{name}"], weight)
                             )
                             for moment in ("exp_avg", "exp_avg_sq")
                         }

@@ -21,11 +21,12 @@ from clipsonic.settings.training import TrainingSettings
 from clipsonic.training.checkpoint import Player, load_state, save_batch, save_state
 from clipsonic.training.recipe import AdversarialRecipe, Recipe
 from clipsonic.training.report import Progress, Report
+from clipsonic.training.sharding import check_sharding, fill, held, sharded
 from clipsonic.training.steps import in_any, optimizer_of, take_step
 
 FREE = {  # may change between stretches of a run
     "steps", "checkpoint_every", "validate_every", "log_every", "workers", "learning_rate", "precision",
-    "on_nan",
+    "on_nan", "shard",
     "batch_size",  # of one process: what all see together in a step stays, as `examples_a_step`
 }  # fmt: skip
 MOST_SKIPPED = 100  # steps left out in a row before a run stops all the same
@@ -72,12 +73,17 @@ def _train(
     recipe: Recipe, out: Path, should_stop: Callable[[], bool], accelerator: Accelerator
 ) -> Iterator[Progress]:
     settings = recipe.training
+    check_sharding(recipe)
     _claim(out, recipe, accelerator)
     torch.manual_seed(settings.seed)
-    bare = recipe.model.to(accelerator.device)
-    average = EMAModel(list(bare.parameters()), decay=settings.ema_decay, foreach=True)
+    if settings.shard and accelerator.num_processes > 1:
+        bare = wrapped = sharded(recipe, accelerator)
+    else:
+        bare = recipe.model.to(accelerator.device)
+        wrapped = accelerator.prepare_model(bare)
+    average = EMAModel(held(bare.parameters()), decay=settings.ema_decay, foreach=True)
     # Optimizers are not prepared: their state is ours to save, and they need no wrapping outside fp16.
-    players = {"": Player(bare, accelerator.prepare_model(bare), optimizer_of(bare, settings))}
+    players = {"": Player(bare, wrapped, optimizer_of(bare, settings))}
     if isinstance(recipe, AdversarialRecipe):
         critic = recipe.critic.to(accelerator.device)
         players["critic."] = Player(critic, accelerator.prepare_model(critic), optimizer_of(critic, settings))
@@ -94,15 +100,17 @@ def _train(
             in_a_row = 0 if taken else in_a_row + 1
             if not taken:
                 _left_out(out, batch, losses, step, saved, in_a_row, settings, accelerator)
-            average.step(bare.parameters())  # also of a step left out: its decay is a function of the step
+            average.step(
+                held(bare.parameters())
+            )  # also of a step left out: its decay is a function of the step
             step += 1
 
             report.add(losses if taken else {})
             validation = None
             if step % settings.validate_every == 0 or step == settings.steps:
                 validation = _with_average(bare, average, lambda: recipe.validation_loss(bare))
-                if report.board is not None:
-                    _with_average(bare, average, partial(recipe.show, bare, report.board, step))
+                show = partial(recipe.show, recipe.model, report.board, step)
+                _in_main(recipe, bare, average, accelerator, show)
             if step % settings.log_every == 0 or validation is not None:
                 yield report.emit(step, validation)
             if step % settings.checkpoint_every == 0 or step == settings.steps:
@@ -165,15 +173,32 @@ def _left_out(
 
 def _with_average(model: torch.nn.Module, average: EMAModel, action: Any) -> Any:
     """Does something with the averaged weights in place, then puts the trained ones back."""
-    average.store(model.parameters())
-    average.copy_to(model.parameters())
+    weights = held(model.parameters())
+    average.store(weights)
+    average.copy_to(weights)
     model.eval()
     try:
         with torch.no_grad():
             return action()
     finally:
-        average.restore(model.parameters())
+        average.restore(weights)
         model.train()
+
+
+def _in_main(
+    recipe: Recipe,
+    bare: torch.nn.Module,
+    average: EMAModel,
+    accelerator: Accelerator,
+    action: Callable[[], None],
+) -> None:
+    """Does something in the main process with all of the averaged weights in `recipe.model`."""
+    if bare is not recipe.model:  # it is spread: all processes must give their parts
+        fill(recipe.model, average.shadow_params, bare)
+        if accelerator.is_main_process:
+            action()
+    elif accelerator.is_main_process:
+        _with_average(bare, average, action)
 
 
 def _checkpoint(
@@ -184,10 +209,9 @@ def _checkpoint(
     step: int,
     accelerator: Accelerator,
 ) -> None:
-    if accelerator.is_main_process:
-        # The model first: killed between the two, the run does some steps again and exports again.
-        _with_average(recipe.model, average, lambda: recipe.export(out / "model"))
-        save_state(out / "state.safetensors", players, average, step)
+    # The model first: killed between the two, the run does some steps again and exports again.
+    _in_main(recipe, players[""].bare, average, accelerator, lambda: recipe.export(out / "model"))
+    save_state(out / "state.safetensors", players, average, step, accelerator.is_main_process)
     accelerator.wait_for_everyone()
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clipsonic.bridges.diffusion_prior import DiffusionPrior
+from clipsonic.bridges.network import Attention
 from clipsonic.data.draws import ALONE, Draws, Share
 from clipsonic.data.pairs import Pairs
 from clipsonic.diffusion.objective import Objective
@@ -42,6 +43,8 @@ class PriorRecipe(Recipe):
     Raises:
         UserError: the texts' tokens take more memory than there should be, or do not fit the network.
     """
+
+    blocks = (Attention, torch.nn.Sequential)  # of the transformer
 
     def __init__(
         self, settings: PriorSettings, pairs: Pairs, held_out: Pairs | None, encoder: Encoder

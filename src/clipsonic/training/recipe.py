@@ -18,6 +18,8 @@ class Recipe(ABC):
     settings: Frozen  # recorded with the run; a run does not continue under others
     training: TrainingSettings
     model: torch.nn.Module
+    # Modules that are gathered one by one where the weights are spread over processes; none: they cannot be.
+    blocks: tuple[type[torch.nn.Module], ...] = ()
 
     @property
     @abstractmethod

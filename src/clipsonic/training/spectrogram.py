@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate.utils import gather
+from diffusers.models.attention_processor import Attention
+from diffusers.models.downsampling import Downsample2D
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.upsampling import Upsample2D
 from jaxtyping import Float
 from numpy.typing import NDArray
 from safetensors.torch import load_file
@@ -49,6 +53,8 @@ class SpectrogramRecipe(Recipe):
         UserError: the folder is no data set, or has no training clips (with labels, where those are read); the
             model to start from is none, or of another shape.
     """
+
+    blocks = (ResnetBlock2D, Attention, Downsample2D, Upsample2D)
 
     def __init__(
         self,

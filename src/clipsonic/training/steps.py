@@ -10,6 +10,7 @@ from torch import Tensor
 from clipsonic.settings.training import TrainingSettings
 from clipsonic.training.checkpoint import Player
 from clipsonic.training.recipe import AdversarialRecipe, Recipe
+from clipsonic.training.sharding import whole
 
 
 def optimizer_of(model: torch.nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
@@ -67,6 +68,7 @@ def _update(
     if scaler is not None:
         scaler.unscale_(optimizer)
     norm = torch.nn.utils.clip_grad_norm_(player.bare.parameters(), settings.max_grad_norm)
+    norm = whole(norm, norm)
     finite = scaler is not None or bool(torch.isfinite(norm))  # fp16 has its own way with those that are not
     if scaler is not None:
         scaler.step(optimizer)
