@@ -21,9 +21,11 @@ from clipsonic.data.draws import Draws
 from clipsonic.data.pairs import Pairs
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
+from clipsonic.settings.audio_encoder import AUDIO_ENCODER_PRESETS, AudioEncoderSettings
 from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
 from clipsonic.training import loop
+from clipsonic.training.audio_encoder import AudioEncoderRecipe
 from clipsonic.training.checkpoint import Player
 from clipsonic.training.loop import train
 from clipsonic.training.prior import PriorRecipe
@@ -64,6 +66,17 @@ def prior(data: Path, processes: int, kind: type[PriorRecipe] = PriorRecipe, **t
     return kind(PriorSettings.model_validate(page), pairs, pairs, Words())
 
 
+def audio_encoder(data: Path, processes: int) -> Recipe:
+    page = AUDIO_ENCODER_PRESETS["mini"].model_dump()
+    page |= {"channels": (8, 16), "embedding_dim": 16, "longest_crop": 40}
+    page["training"] |= LOOP | {"batch_size": TOGETHER // processes}
+    recipe = AudioEncoderRecipe(AudioEncoderSettings.model_validate(page), data)
+    for module in recipe.model.modules():
+        if isinstance(module, torch.nn.Dropout):  # its masks are each process's own
+            module.p = 0.0
+    return recipe
+
+
 class Lapse(PriorRecipe):
     """One process alone meets a loss that is not finite, at step 1."""
 
@@ -82,7 +95,7 @@ SHARDED = {
     "spectrogram-sharded": partial(spectrogram, shard=True),
     "prior-sharded": partial(prior, shard=True),
 }
-RECIPES = {"spectrogram": spectrogram, "prior": prior, **SHARDED}
+RECIPES = {"spectrogram": spectrogram, "prior": prior, "audio-encoder": audio_encoder, **SHARDED}
 
 
 def losses(recipe: Recipe, out: Path, steps: int = STEPS) -> list[float]:
@@ -105,11 +118,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mini_encoder) -> Path:
     from tests.conftest import tone, write_video
 
     folder = tmp_path_factory.mktemp("processes")
-    rows = ["path,split"]
+    rows = ["path,split,label"]
     for number in range(6):
         colour = (40 * number, 200 - 40 * number, 90)
         write_video(folder / f"{number}.mp4", tone(4.0, 300 + 200 * number), 4.0, colour)
-        rows.append(f"{number}.mp4,{'train' if number < 5 else 'test'}")
+        rows.append(f"{number}.mp4,{'train' if number < 5 else 'test'},{'abcabc'[number]}")
     (folder / "list.csv").write_text("\n".join(rows))
     list(prepare(find_videos([folder / "list.csv"]), folder / "data", mini_encoder, workers=1))
     for kind, recipe in SHARDED.items():
@@ -137,7 +150,8 @@ def test_two_processes_are_one_with_twice_the_batch(folder: Path, kind: str) -> 
         one, two = (load_file(folder / of / kind / f"{name}.safetensors") for of in ("alone", "pair"))
         assert one.keys() == two.keys()
         for key in one:  # a weight whose gradient is nothing but rounding may step either way
-            torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=2e-3, msg=key)
+            largest = one[key].abs().max().item() if "optimizer.exp_avg" in key else 2.0
+            torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-3 * largest + 1e-8, msg=key)
     assert pair["held"] == pytest.approx(0.5 if "sharded" in kind else 1.0, abs=0.05)
 
 

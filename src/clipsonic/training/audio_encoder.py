@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from clipsonic.audio import log_mel
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ignore_interrupts
+from clipsonic.data.draws import ALONE, Share
 from clipsonic.data.labelled import LabelBatch, LabelDraws, LabelledCrops
 from clipsonic.data.pairs import SOUND_PROMPT
 from clipsonic.encoders.mini import TEXT_FEATURES, text_features
@@ -57,6 +60,7 @@ class AudioEncoderRecipe(Recipe):
         torch.manual_seed(settings.training.seed)
         self.encoder = MiniAudioEncoder(settings.embedding_dim, settings.channels)
         self.model = self.encoder
+        self.share = ALONE
 
     @property
     def data_id(self) -> str:
@@ -65,6 +69,7 @@ class AudioEncoderRecipe(Recipe):
 
     def batches(self, step: int, rank: int, processes: int) -> Iterator[LabelBatch]:
         """Random crops, as many of each label, from a step on."""
+        self.share = Share(rank, processes)
         training, settings = self.training, self.settings
         lengths = (settings.shortest_crop, settings.longest_crop)
         draws = LabelDraws(self.crops, lengths, training.batch_size, training.seed, step, rank, processes)
@@ -81,16 +86,25 @@ class AudioEncoderRecipe(Recipe):
             yield LabelBatch(wave, label)
 
     def losses(self, model: torch.nn.Module, batch: LabelBatch, random: torch.Generator) -> dict[str, Tensor]:
-        """The contrastive loss between crops, heard through random filters, and their labels in random words."""
-        device = next(model.parameters()).device
-        labels, target = torch.unique(batch.label, return_inverse=True)
+        """The contrastive loss between crops, heard through random filters, and their labels in random words.
+
+        Of several processes each hears its own crops and compares those of all.
+        """
+        device, share = next(model.parameters()).device, self.share
+        together = batch.label.to(device)
+        if share.processes > 1:
+            together = gather(together)
+        labels, target = torch.unique(together, return_inverse=True)
         words = torch.randint(0, len(PROMPTS), (len(labels),), generator=random)
         with torch.autocast(device.type, enabled=False):
             mel = log_mel(even(batch.wave.to(device)))
-            mel = mel + random_filters(len(mel), self.settings.filter_db, random).to(device)
-        sound, text, scale = model(mel, self.texts[labels, words].to(device))
+            filters = random_filters(share.whole(len(mel)), self.settings.filter_db, random)
+            mel = mel + share.own(filters).to(device)
+        sound, text, scale = model(mel, self.texts[labels.cpu(), words].to(device))
+        if share.processes > 1:  # on the way back each gets what all losses say of its crops
+            sound = torch.cat(all_gather(sound))  # type: ignore[no-untyped-call]
         with torch.autocast(device.type, enabled=False):
-            return contrastive_losses(sound, text, target.to(device), scale)
+            return contrastive_losses(sound, text, target, scale)
 
     @cached_property
     def _held_out(self) -> LabelledCrops | None:
