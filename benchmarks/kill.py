@@ -1,6 +1,7 @@
 """Kills each long command at random moments, lets the same command end, and compares with one that was left alone.
 
-    python -m benchmarks.kill --rounds 20 --work /tmp/kill [prepare spectrogram prior vocoder evaluate batch]
+    python -m benchmarks.kill --rounds 20 --work /tmp/kill [prepare spectrogram prior vocoder audio-encoder
+        evaluate gap batch reproduce]
 
 A moment is drawn evenly over the time that the command takes from when it holds its folder to its end; what it
 had done when it was killed stays, and the next one goes on from there. After each kill everything under its name
@@ -37,12 +38,18 @@ TINY = [
 TINY += ["training.batch_size=2", "training.warmup_steps=0", "training.precision=no"]
 LIBRARIES = ["clipsonic.interfaces.cli", "clipsonic.pipeline", "clipsonic.evaluation.embeddings"]
 LIBRARIES += ["clipsonic.training.spectrogram", "clipsonic.training.vocoder", "clipsonic.training.prior"]
+LIBRARIES += ["clipsonic.training.audio_encoder", "clipsonic.interfaces.reproduce.run"]
 LIBRARIES += ["clipsonic.training.loop", "torch.utils.tensorboard", "matplotlib.figure"]
 SETTINGS = {
     "spectrogram": ["unet.channels=[32]", "unet.blocks=1", "unet.attention_levels=[]"],
     "prior": ["depth=1", "heads=1"],
     "vocoder": ["generator.width=32", "generator.blocks=1", "adversarial_after=2"],
+    "audio-encoder": ["channels=[8,16]", "embedding_dim=16"],
 }
+REPRODUCED = [f"spectrogram.{change}" for change in (*TINY, *SETTINGS["spectrogram"])]
+REPRODUCED += [f"prior.{change}" for change in (*TINY, *SETTINGS["prior"], "sampling_steps=2")]
+REPRODUCED += ["spectrogram.diffusion.sampling_steps=2", "clips=4", "swept=[1.5,3]", "swept_clips=2"]
+TIMES = {"times.json", "report.html"}  # of a reproduction: they say how long it took
 
 
 def command(name: str, work: Path, out: Path) -> list[str]:
@@ -52,6 +59,11 @@ def command(name: str, work: Path, out: Path) -> list[str]:
     if name in SETTINGS:
         changes = [word for change in [*TINY, *SETTINGS[name]] for word in ("--set", change)]
         return ["train", name, "--data", f"{work}/data", "--out", f"{out}", *changes]
+    if name == "gap":
+        return ["evaluate", "gap", "--data", f"{work}/data", "--out", f"{out}"]
+    if name == "reproduce":
+        changes = [word for change in REPRODUCED for word in ("--set", change)]
+        return ["reproduce", "--data", f"{work}/data", "--out", f"{out}", *changes]
     if name == "evaluate":
         sounds = [f"{work}/sounds", "--reference", f"{work}/real"]
         return [
@@ -137,7 +149,7 @@ def contents(folder: Path) -> Iterator[tuple[str, object]]:
     """What two folders must have in common, by file."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not name.startswith("logs/") and path.suffix != ".png":
+        if path.is_file() and path.parent.name != "logs" and path.suffix != ".png" and name not in TIMES:
             if path.suffix == ".json" and path.parent == folder and path.with_suffix(".wav").exists():
                 continue  # a sidecar says how long it took
             yield name, path.read_bytes().replace(os.fsencode(folder), b"")
@@ -210,7 +222,7 @@ def material(work: Path) -> None:
 
 def main() -> None:
     """Prints a line a command."""
-    names = ["prepare", *SETTINGS, "evaluate", "batch"]
+    names = ["prepare", *SETTINGS, "evaluate", "gap", "batch", "reproduce"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=names)
     parser.add_argument("--rounds", type=int, default=20)

@@ -1,6 +1,7 @@
 """A video's pictures over time, and its cuts."""
 
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -118,14 +119,21 @@ def test_four_hours_are_refused_unread_and_their_beginning_is_not(
     tmp_path: Path, ending: str, monkeypatch
 ) -> None:
     path = write_film(tmp_path / f"v.{ending}", range(0, 14_400_000, 1_800_000))
-    with monkeypatch.context() as patch:
-        patch.setattr("clipsonic.data.footage._frames", None)
-        with pytest.raises(Unusable, match="more than 600 s"):
-            Footage(path).check()
+    monkeypatch.setattr("clipsonic.data.footage.open_film", None)  # here, where nothing is opened
+    with pytest.raises(Unusable, match="more than 600 s"):
+        Footage(path).check()
     footage = Footage(path, only=60.0)
     footage.check()
     assert [look.time for look in footage] == [0.0]
     assert footage.seconds == 60.0
+
+
+def test_a_file_that_never_opens(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "v.mp4")
+    for use in (Footage.check, list):
+        with pytest.raises(Unusable, match=r"v\.mp4 cannot be read as a video: .* the decoder hung"):
+            use(Footage(tmp_path / "v.mp4", patience=0.5))
+    assert not multiprocessing.active_children()
 
 
 def test_a_length_that_the_file_does_not_tell_is_found_out(tmp_path: Path) -> None:

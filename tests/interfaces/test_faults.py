@@ -72,12 +72,16 @@ def words(films, sounds, tiny_model, tmp_path) -> dict[str, list[str | Path]]:
         ],
         "reconstruction": ["evaluate", "reconstruction", "--data", sounds, "--embedding", "none"],
         "gap": ["evaluate", "gap", "--data", tmp_path],
+        "listen report": ["listen", "report", tmp_path],
+        "listen create": ["listen", "create", "--system", f"ZS={sounds}"],
+        "listen demo": ["listen", "demo", "--system", f"ZS={sounds}"],
         "bridge": ["train", "bridge", "linear", "--data", tmp_path],
     }
 
 
 NAMES = ["prepare", "batch", "evaluate"]
-LOCKED = [*NAMES, "reconstruction", "gap", "bridge"]  # the rest is locked by the training loop
+LISTEN = ["listen report", "listen create", "listen demo"]
+LOCKED = [*NAMES, *LISTEN, "reconstruction", "gap", "bridge"]  # the rest is locked by the training loop
 
 
 @pytest.mark.parametrize("name", LOCKED)

@@ -1,10 +1,10 @@
 """A video's pictures over time, for making sound to it: some every second, and where each shot begins."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -22,6 +22,8 @@ CUT_SHARE, CUT_TIMES = 0.10, 4.0
 MEMORY = 0.8  # of that average: what the last frame leaves of it
 SHORTEST_SHOT = 0.25  # seconds; what changes faster is a flash or a flicker
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Look:
@@ -35,7 +37,8 @@ class Look:
 class Footage:
     """The pictures of a video in one pass: the first of each shot, and one every `every` seconds.
 
-    They are decoded in a process of its own, with the bounds that `prepare` has for a reader's time and memory.
+    The file is opened and decoded in a process of its own, with the bounds that `prepare` has for a reader's time
+    and memory.
 
     Args:
         longest: seconds that it may last.
@@ -59,18 +62,23 @@ class Footage:
 
     def check(self) -> None:
         """Refuses what can be refused without decoding."""
-        with self._opened():
+        for _ in self._elsewhere(_opens):
             pass
 
     def __iter__(self) -> Iterator[Look]:
         """In the order in which they are shown."""
+        with closing(self._elsewhere(_seen)) as looks:
+            for look in looks:
+                if isinstance(look, float):
+                    self.seconds = look
+                else:
+                    yield look
+
+    def _elsewhere(self, work: Callable[["Footage"], Iterator[T]]) -> Generator[T]:
+        """What the other process finds."""
         try:
-            with closing(alone(_seen, self)) as looks:
-                for look in looks:
-                    if isinstance(look, float):
-                        self.seconds = look
-                    else:
-                        yield look
+            with closing(alone(work, self)) as found:
+                yield from found
         except Died as error:
             raise Unusable(f"{self.path} cannot be read as a video: {error}") from error
 
@@ -98,8 +106,14 @@ class Footage:
             "ask for the first seconds of it with --seconds, or cut it"
         )
 
+    def opens(self) -> Iterator[None]:
+        """What the other process does to check: nothing comes of it but an error."""
+        time_limit(self.path, self.patience)
+        with self._opened():
+            yield
+
     def seen(self) -> Iterator[Look | float]:
-        """What the other process does: the looks, and at the end the seconds that the video lasts."""
+        """What it does to look: the looks, and at the end the seconds that the video lasts."""
         alive = time_limit(self.path, self.patience)
         with self._opened() as (container, track):
             yield from self._looks(_frames(container, track, alive))
@@ -134,6 +148,10 @@ class Footage:
         if first is None:
             raise Unusable(f"{self.path} has no pictures")
         self.seconds = min(last + (gap or 1 / 25), self.longest)
+
+
+def _opens(footage: Footage) -> Iterator[None]:
+    return footage.opens()
 
 
 def _seen(footage: Footage) -> Iterator[Look | float]:

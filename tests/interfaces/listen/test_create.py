@@ -33,6 +33,15 @@ def test_a_test_is_blind_and_of_one_loudness(made_test: Path) -> None:
     assert integrated_loudness(setup, rate) == pytest.approx(plan["lufs"], abs=0.3)
 
 
+def test_what_a_killed_one_left_is_no_hindrance(clipsonic_command, systems, tmp_path) -> None:
+    (tmp_path / ".test.77.part/clips").mkdir(parents=True)
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/.lock").touch()
+    code, said = clipsonic_command("listen", "create", "--out", tmp_path / "test", *systems)
+    assert code == 0, said
+    assert not list(tmp_path.rglob(".*"))
+
+
 def test_the_seed_decides(clipsonic_command, systems, made_test, tmp_path) -> None:
     plans = []
     for name, seed in (("same", "1"), ("other", "2")):

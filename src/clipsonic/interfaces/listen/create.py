@@ -11,6 +11,7 @@ from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
 from clipsonic.interfaces import telling
 from clipsonic.interfaces.listen import sounds
+from clipsonic.interfaces.listen.folder import new_folder
 from clipsonic.interfaces.listen.material import Material, gather
 from clipsonic.interfaces.listen.plan import (
     CLIPS,
@@ -46,29 +47,29 @@ def run(
     Raises:
         UserError: whatever is wrong with what was asked for.
     """
-    if test.exists() and (not test.is_dir() or any(test.iterdir())):
-        raise UserError(f"{test} is there already; choose another folder, or remove it with all its answers")
     if seconds is not None and not 0.1 <= seconds <= 600:
         raise UserError(f"--seconds is {seconds}; it goes from 0.1 to 600")
     if seed is not None and seed < 0:
         raise UserError(f"--seed is {seed}; it is 0 or more")
     seed = secrets.randbits(32) if seed is None else seed
     welcome = _welcome(text)
-    material = gather(systems, prompts, most, seed)
-    pairs = len(material.prompts) * len(material.systems)
-    count = _trials(trials, pairs, len(material.systems))
-    paths = [path for row in material.sounds for path in row]
-    rate = sounds.common_rate(paths)
-    with bar("clips") as progress:
-        task = progress.add_task("measuring", total=len(paths), note="")
-        levels = sounds.match(paths, rate, seconds, lufs, lambda done: progress.update(task, completed=done))
-    try:
-        test.parent.mkdir(parents=True, exist_ok=True)
-        with whole_folder(test) as folder:
-            plan = _write(folder, material, levels, rate, seconds, count, title, seed)
-            (folder / WELCOME).write_text(welcome, "utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write to {test}: {error.strerror or error}") from error
+    with new_folder(test, "choose another folder, or remove it with all its answers"):
+        material = gather(systems, prompts, most, seed)
+        pairs = len(material.prompts) * len(material.systems)
+        count = _trials(trials, pairs, len(material.systems))
+        paths = [path for row in material.sounds for path in row]
+        rate = sounds.common_rate(paths)
+        with bar("clips") as progress:
+            task = progress.add_task("measuring", total=len(paths), note="")
+            levels = sounds.match(
+                paths, rate, seconds, lufs, lambda done: progress.update(task, completed=done)
+            )
+        try:
+            with whole_folder(test) as folder:
+                plan = _write(folder, material, levels, rate, seconds, count, title, seed)
+                (folder / WELCOME).write_text(welcome, "utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write to {test}: {error.strerror or error}") from error
     raters = -(-pairs // count)
     line = (
         f"{len(plan.prompts)} prompts, {len(plan.systems)} systems, {pairs} clips at {plan.lufs:g} LUFS; a rater "

@@ -15,6 +15,7 @@ from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
 from clipsonic.interfaces import telling
 from clipsonic.interfaces.listen import sounds
+from clipsonic.interfaces.listen.folder import new_folder
 from clipsonic.interfaces.listen.material import Material, gather
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.report.charts import spectrogram
@@ -53,39 +54,39 @@ def run(
     Raises:
         UserError: whatever is wrong with what was asked for.
     """
-    if site.exists() and (not site.is_dir() or any(site.iterdir())):
-        raise UserError(f"{site} is there already; choose another folder, or remove it")
     if seconds is not None and not 0.1 <= seconds <= 600:
         raise UserError(f"--seconds is {seconds}; it goes from 0.1 to 600")
     try:
         about = text.read_text("utf-8") if text is not None else ""
     except (OSError, ValueError) as error:
         raise UserError(f"{text} cannot be read as text: {error}") from error
-    material = gather(systems, prompts, most, seed)
-    paths = [path for row in material.sounds for path in row]
-    rate = sounds.common_rate(paths)
-    with bar("clips") as progress:
-        task = progress.add_task("measuring", total=len(paths), note="")
-        levels = sounds.match(paths, rate, seconds, lufs, lambda done: progress.update(task, completed=done))
-    pages = Environment(
-        loader=PackageLoader("clipsonic.interfaces.listen", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-    )
-    try:
-        site.parent.mkdir(parents=True, exist_ok=True)
-        with whole_folder(site) as folder:
-            rows = _write(folder, material, levels, rate, seconds)
-            page = pages.get_template("demo.html").render(
-                title=title,
-                about=[part for part in re.split(r"\n\s*\n", about.strip()) if part],
-                systems=material.systems,
-                rows=rows,
-                lufs=levels.lufs,
+    with new_folder(site, "choose another folder, or remove it"):
+        material = gather(systems, prompts, most, seed)
+        paths = [path for row in material.sounds for path in row]
+        rate = sounds.common_rate(paths)
+        with bar("clips") as progress:
+            task = progress.add_task("measuring", total=len(paths), note="")
+            levels = sounds.match(
+                paths, rate, seconds, lufs, lambda done: progress.update(task, completed=done)
             )
-            (folder / "index.html").write_text(page, "utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write to {site}: {error.strerror or error}") from error
+        pages = Environment(
+            loader=PackageLoader("clipsonic.interfaces.listen", "pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+        )
+        try:
+            with whole_folder(site) as folder:
+                rows = _write(folder, material, levels, rate, seconds)
+                page = pages.get_template("demo.html").render(
+                    title=title,
+                    about=[part for part in re.split(r"\n\s*\n", about.strip()) if part],
+                    systems=material.systems,
+                    rows=rows,
+                    lufs=levels.lufs,
+                )
+                (folder / "index.html").write_text(page, "utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write to {site}: {error.strerror or error}") from error
     for note in levels.notes:
         telling.note(note)
     page_path = str(site / "index.html")

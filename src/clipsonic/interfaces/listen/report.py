@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from clipsonic import __version__
 from clipsonic.errors import UserError
-from clipsonic.files import whole_file
+from clipsonic.files import only_one, whole_file
 from clipsonic.interfaces import telling
 from clipsonic.interfaces.listen.assignment import QUESTIONS
 from clipsonic.interfaces.listen.plan import Plan, read_plan
@@ -51,28 +51,28 @@ def run(test: Path, out: Path, exclude_failed: bool, exclude_unfinished: bool) -
     Raises:
         UserError: no test, no answers, or nothing can be written there.
     """
-    plan = read_plan(test)
-    try:
-        import scipy  # noqa: F401
-    except ImportError as error:
-        raise UserError("scipy is not installed: pip install 'clipsonic[serve]'") from error
-    results = collect(test, plan, exclude_failed, exclude_unfinished)
-    scored = [score(plan, results, question) for question in QUESTIONS if question in results.ratings]
-    figures = {
-        each.question: (opinion_chart(plan.systems, each), answer_chart(plan.systems, each))
-        for each in scored
-    }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        _write_tables(out, results, scored)
-        for question, charts in figures.items():
-            for name, chart in zip((question, f"{question}-answers"), charts, strict=True):
-                with whole_file(out / f"{name}.png") as file:
-                    chart.savefig(file, format="png", dpi=150)
-        with whole_file(out / "report.html") as file:
-            file.write(_page(plan, results, scored, figures).encode())
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
+    with only_one(out):
+        plan = read_plan(test)
+        try:
+            import scipy  # noqa: F401
+        except ImportError as error:
+            raise UserError("scipy is not installed: pip install 'clipsonic[serve]'") from error
+        results = collect(test, plan, exclude_failed, exclude_unfinished)
+        scored = [score(plan, results, question) for question in QUESTIONS if question in results.ratings]
+        figures = {
+            each.question: (opinion_chart(plan.systems, each), answer_chart(plan.systems, each))
+            for each in scored
+        }
+        try:
+            _write_tables(out, results, scored)
+            for question, charts in figures.items():
+                for name, chart in zip((question, f"{question}-answers"), charts, strict=True):
+                    with whole_file(out / f"{name}.png") as file:
+                        chart.savefig(file, format="png", dpi=150)
+            with whole_file(out / "report.html") as file:
+                file.write(_page(plan, results, scored, figures).encode())
+        except OSError as error:
+            raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
     page = {each.question: asdict(each) for each in scored}
     telling.show(page, "\n".join(line for each in scored for line in _lines(each)))
     telling.note(str(out / "report.html"))
