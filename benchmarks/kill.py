@@ -134,7 +134,7 @@ def check_whole(folder: Path) -> int:
             json.loads(path.read_text())
         elif path.suffix == ".safetensors":
             load_file(path)
-        elif path.suffix == ".wav":
+        elif path.suffix in (".wav", ".flac"):
             soundfile.read(path)
         elif path.suffix == ".tar":
             with tarfile.open(path) as tar:
