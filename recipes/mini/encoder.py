@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from videos import slide
 
-from clipsonic.encoders.mini import MiniEncoder, image_features, text_features
+from clipsonic.encoders.mini import MiniEncoder, image_features, picture_backbone, text_features
 
 TEMPLATES = (
     "a photo of {}",
@@ -118,7 +118,7 @@ def look(names: Sequence[str], work: Path, half: bool) -> Float[Tensor, "b 1280"
         random = np.random.default_rng(crc32(name.encode()))
         images.append(slide(work / path, random) if number else Image.open(work / path))
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        return image_features(images, CPU).float()
+        return image_features(images, picture_backbone(CPU)).float()
 
 
 def read(texts: Sequence[str]) -> Float[Tensor, "b 384"]:

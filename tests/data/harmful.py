@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,3 +25,26 @@ def greedy() -> Iterator[int]:
 
 def crashed() -> Iterator[int]:
     yield os._exit(3)
+
+
+def starved(*words: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def broken(*words: object) -> None:
+    os._exit(3)
+
+
+def hungry(*words: object) -> None:
+    list(greedy())
+
+
+def writes_for_ever(video: Path, wave: object, sample_rate: int, out: Path, patience: float) -> None:
+    with out.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"sound")
+            time.sleep(0.01)
+
+
+def sleeps(*words: object) -> None:
+    time.sleep(60)

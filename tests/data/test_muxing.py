@@ -1,5 +1,11 @@
 """Sound put onto a video: its pictures are untouched, upright, and begin with the sound."""
 
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,14 +14,24 @@ import numpy as np
 import pytest
 
 from clipsonic.data.footage import Footage
-from clipsonic.data.muxing import CODECS, check_muxing, with_sound
+from clipsonic.data.muxing import CODECS, _mux, check_muxing, with_sound
+from clipsonic.data.readers import PATIENCE
 from clipsonic.errors import UserError
 
 from ..conftest import tone, write_video
 from ..films import RATE, packets_of, shown, sound_of, write_film, write_record
+from .harmful import broken, hungry, starved, writes_for_ever
 
 EVEN = range(0, 2000, 100)
 SILENCE = np.zeros(RATE, np.float32)
+
+
+def put_on(video: Path, wave: np.ndarray, out: Path) -> None:
+    """As the other process does it: one of its own for each of these videos would take a minute."""
+    try:
+        _mux(video, wave, RATE, out, PATIENCE)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def click(seconds: float, at: float) -> np.ndarray:
@@ -65,7 +81,7 @@ def test_every_picture_is_there_in_its_time(
     unit = Fraction(1, 25) if name.endswith(".avi") else Fraction(1, 1000)
     video, out = write_film(tmp_path / name, times, codec, unit), tmp_path / f"out{ending}"
     seconds = float((times[-1] - times[0]) * unit) + 0.1
-    with_sound(video, click(seconds, seconds / 2), RATE, out)
+    put_on(video, click(seconds, seconds / 2), out)
     assert packets_of(out) == packets_of(video)
     began = np.array(times, float) * float(unit)
     begin, sound = sound_of(out)
@@ -77,7 +93,7 @@ def test_every_picture_is_there_in_its_time(
 @pytest.mark.parametrize("ending", [".webm", ".mp4", ".mkv"])
 def test_web_video(tmp_path: Path, ending: str) -> None:
     video, out = write_film(tmp_path / "v.webm", EVEN, "libvpx-vp9"), tmp_path / f"out{ending}"
-    with_sound(video, click(2.0, 1.0), RATE, out)
+    put_on(video, click(2.0, 1.0), out)
     assert packets_of(out) == packets_of(video)
     begin, sound = sound_of(out)
     assert begin + np.abs(sound).argmax() / RATE == pytest.approx(1.0, abs=0.002)
@@ -86,7 +102,7 @@ def test_web_video(tmp_path: Path, ending: str) -> None:
 
 def test_what_an_edit_list_cuts_off_stays_cut_off(tmp_path: Path) -> None:
     video, out = write_film(tmp_path / "v.mp4", [time - 700 for time in EVEN]), tmp_path / "out.mp4"
-    with_sound(video, click(1.3, 0.6), RATE, out)
+    put_on(video, click(1.3, 0.6), out)
     assert packets_of(out) == packets_of(video)
     assert shown(out) == pytest.approx(np.arange(0, 1.3, 0.1), abs=0.002)
     assert np.abs(sound_of(out)[1]).argmax() / RATE == pytest.approx(0.6, abs=0.002)
@@ -96,7 +112,7 @@ def test_what_an_edit_list_cuts_off_stays_cut_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rotation", [90, 180, -90])
 def test_a_turned_video_stays_turned(tmp_path: Path, ending: str, rotation: int) -> None:
     video, out = write_film(tmp_path / "v.mp4", EVEN, rotation=rotation), tmp_path / f"out{ending}"
-    with_sound(video, np.zeros(2 * RATE, np.float32), RATE, out)
+    put_on(video, np.zeros(2 * RATE, np.float32), out)
     pictures = [np.asarray(next(iter(Footage(path))).picture) for path in (video, out)]
     assert np.array_equal(*pictures)
     with av.open(str(out)) as container:
@@ -107,7 +123,7 @@ def test_a_turned_video_stays_turned(tmp_path: Path, ending: str, rotation: int)
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_pictures_end_with_the_sound(tmp_path: Path, ending: str) -> None:
     video, out = write_film(tmp_path / "v.mp4", range(0, 10_000, 100)), tmp_path / f"out{ending}"
-    with_sound(video, np.zeros(3 * RATE, np.float32), RATE, out)
+    put_on(video, np.zeros(3 * RATE, np.float32), out)
     assert packets_of(out) == packets_of(video)[: len(packets_of(out))]
     assert 2.9 <= max(shown(out)) < 3.5
 
@@ -127,3 +143,46 @@ def test_a_container_that_does_not_take_the_pictures(tmp_path: Path) -> None:
     check_muxing(video, RATE, ".mkv")
     with pytest.raises(UserError, match="no moving pictures"):
         check_muxing(write_record(tmp_path / "record.mp4"), RATE, ".mp4")
+
+
+def test_a_video_that_never_opens(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "v.mp4")
+    with pytest.raises(
+        UserError, match=r"v\.mp4 cannot be put into \.mkv: .* the decoder hung; write the sound"
+    ):
+        with_sound(tmp_path / "v.mp4", SILENCE, RATE, tmp_path / "out.mkv", patience=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"), [(broken, "crashed"), (starved, "ended"), (hungry, "GB of memory")]
+)
+def test_a_video_that_kills_what_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[..., None], said: str
+) -> None:
+    video = write_film(tmp_path / "v.mp4", EVEN)
+    monkeypatch.setattr("clipsonic.data.muxing._mux", harm)
+    with pytest.raises(
+        UserError, match=rf"v\.mp4 cannot be put into \.mkv: .*{said}.*; write the sound alone"
+    ):
+        check_muxing(video, RATE, ".mkv")
+
+
+def test_nothing_is_left_where_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the other process writes: it ends, and what it wrote goes."""
+    video, out = write_film(tmp_path / "v.mp4", EVEN), tmp_path / "out.mkv"
+    monkeypatch.setattr("clipsonic.data.muxing._mux", writes_for_ever)
+
+    def stop() -> None:
+        while not out.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(KeyboardInterrupt):
+        with_sound(video, SILENCE, RATE, out)
+    stopper.join()
+    assert not out.exists()
+    assert not multiprocessing.active_children()

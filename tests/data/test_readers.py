@@ -1,12 +1,18 @@
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from clipsonic.data.readers import decoder_threads, read_all
+from clipsonic.data.readers import decoder_threads, once, read_all
 from clipsonic.data.sources import Video
 from tests.conftest import tone, write_video
+
+ROOT = Path(__file__).parents[2]
 
 
 class Bomb:
@@ -49,3 +55,34 @@ def test_a_reader_killed_while_the_others_wait(tmp_path) -> None:
 def test_a_lone_video_has_all_cores(monkeypatch, cores, videos, threads) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert decoder_threads(videos) == threads
+
+
+def test_what_is_returned_and_raised_elsewhere() -> None:
+    assert once(max, 3, 4) == 4
+    assert once(time.sleep, 0) is None
+    with pytest.raises(KeyError, match="gone"):
+        once({}.__getitem__, "gone")
+
+
+STOPPED = """
+from clipsonic.data.readers import once
+from tests.data.harmful import sleeps
+
+print("begun", flush=True)
+try:
+    once(sleeps, bytes(50_000_000))
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@pytest.mark.parametrize("after", [0.3, 0.6])
+def test_a_reader_that_is_stopped_as_it_begins_says_nothing(after: float) -> None:
+    """The terminal sends Ctrl-C to all its processes, also to one that cannot yet ignore it."""
+    command = [sys.executable, "-c", STOPPED]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, cwd=ROOT, start_new_session=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"begun\n"
+        time.sleep(after)
+        os.killpg(program.pid, signal.SIGINT)
+        assert program.communicate(timeout=60) == (b"stopped\n", b"")

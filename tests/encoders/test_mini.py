@@ -80,6 +80,25 @@ def test_weights_are_the_projections_only(encoder: MiniEncoder) -> None:
     assert {name.split(".")[0] for name in encoder.state_dict()} == {"image_projection", "text_projection"}
 
 
+def test_a_network_of_its_own_is_stored_with_it(
+    encoder: MiniEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = MiniEncoder(embedding_dim=32, hidden_dim=16, own_backbone=True).eval()
+    own.backbone.load_state_dict(encoder.backbone.state_dict())
+    own.image_projection.load_state_dict(encoder.image_projection.state_dict())
+    with torch.no_grad():
+        own.backbone.fc.bias[782] += 100.0  # everything is a screen to it
+    own.half().save_pretrained(tmp_path)
+
+    monkeypatch.setattr(mini, "picture_backbone", lambda _: pytest.fail("the wheel was asked"))
+    loaded = MiniEncoder.from_pretrained(tmp_path)
+    seen = loaded.encode_image(PICTURES)
+    monkeypatch.undo()
+    assert loaded.id == own.float().id != encoder.id
+    torch.testing.assert_close(seen, own.encode_image(PICTURES), atol=0, rtol=0)
+    assert (seen - encoder.encode_image(PICTURES)).norm(dim=1).min() > 1e-2
+
+
 def test_each_side_loads_its_own_backbone(encoder: MiniEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the other side's backbone was asked for")

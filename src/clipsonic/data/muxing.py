@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from clipsonic.data.frames import open_film, picture_track
+from clipsonic.data.readers import PATIENCE, Died, once, time_limit
+from clipsonic.data.video import Unusable
 from clipsonic.errors import UserError
 
 CODECS = {".mp4": "aac", ".m4v": "aac", ".mov": "aac", ".mkv": "flac", ".webm": "libopus"}
@@ -18,21 +20,47 @@ FRAME = 4096  # samples handed to the encoder at once
 REORDERED = 32  # packets; none is stored further from its place in the order of showing
 
 
-def with_sound(video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int, out: Path) -> None:
+def with_sound(
+    video: Path,
+    wave: Float[np.ndarray, "samples"],
+    sample_rate: int,
+    out: Path,
+    patience: float = PATIENCE,
+) -> None:
     """Writes `out`: the pictures of `video`, not encoded again, with this sound instead of any it had.
 
-    The sound begins with the first picture that is shown; pictures later than its end are left out.
+    The sound begins with the first picture that is shown; pictures later than its end are left out. The file is
+    read and written in a process of its own, with the bounds that `prepare` has for a reader's time and memory.
 
     Args:
         wave: mono, in [-1, 1].
         out: its ending decides the container: MP4 and MOV hold AAC, MKV FLAC, WebM Opus.
+        patience: seconds after which a file that gives nothing is given up.
 
     Raises:
-        UserError: the ending is none of these, or its container does not take the video's pictures.
+        UserError: the ending is none of these, its container does not take the video's pictures, or they cannot
+            be read.
     """
-    codec = CODECS.get(out.suffix.lower())
-    if codec is None:
+    if out.suffix.lower() not in CODECS:
         raise UserError(f"{out} should end in {', '.join(CODECS)}")
+    try:
+        once(_mux, video, wave, sample_rate, out, patience)
+    except (Died, Unusable) as error:
+        out.unlink(missing_ok=True)
+        raise UserError(
+            f"the pictures of {video} cannot be put into {out.suffix}: {error}; write the sound alone"
+        ) from error
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+
+
+def _mux(
+    video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int, out: Path, patience: float
+) -> None:
+    """What the other process does."""
+    codec = CODECS[out.suffix.lower()]
+    alive = time_limit(video, patience)
     try:
         with (
             open_film(video, fflags="+genpts") as source,  # AVI says only when pictures are decoded
@@ -48,6 +76,7 @@ def with_sound(video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int
             )
             pieces = _frames(wave, sample_rate)
             for packet in _from_zero(source.demux(picture)):
+                alive()
                 time = float(packet.dts * packet.time_base)
                 if time >= len(wave) / sample_rate:
                     break
@@ -56,11 +85,15 @@ def with_sound(video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int
                 packet.stream = copied
                 target.mux(packet)
             for _, frame in reversed(pieces):
+                alive()
                 target.mux(sound.encode(frame))
             target.mux(sound.encode(None))
-    except (av.error.FFmpegError, ValueError) as error:  # PyAV's word for a codec that the container lacks
-        out.unlink(missing_ok=True)
-        why = getattr(error, "strerror", error)
+    except (
+        av.error.FFmpegError,
+        ValueError,
+        TimeoutError,
+    ) as error:  # ValueError: a codec that it cannot hold
+        why = getattr(error, "strerror", None) or error
         others = [
             kind for kind in (video.suffix.lower(), ".mkv") if kind in CODECS and kind != out.suffix.lower()
         ]

@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,9 +154,10 @@ def alone(work: Callable[..., Iterator[T]], *words: Any) -> Generator[T]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     reader = context.Process(target=_send_all, args=(theirs, work, words))
-    reader.start()
-    theirs.close()
     try:
+        with _unheard():
+            reader.start()
+        theirs.close()
         while True:
             given, error = ours.recv()
             if error is not None:
@@ -164,13 +166,40 @@ def alone(work: Callable[..., Iterator[T]], *words: Any) -> Generator[T]:
                 return
             yield given
     except (EOFError, ConnectionError) as error:
-        reader.join()
+        if reader.pid is not None:
+            reader.join()
         death = -(reader.exitcode or 0)
         raise Died(DEATHS.get(death, "reading it crashed the decoder")) from error  # type: ignore[call-overload]
     finally:
         ours.close()
-        reader.kill()  # Ctrl-C, which it does not hear, or nobody wants the rest
-        reader.join()
+        if reader.pid is not None:
+            reader.kill()  # Ctrl-C, which it does not hear, or nobody wants the rest
+            reader.join()
+
+
+def once(work: Callable[..., T], *words: Any) -> T:
+    """What `work(*words)` returns or raises, from a reader of its own.
+
+    Raises:
+        Died: as `alone`.
+    """
+    with closing(alone(_once, work, *words)) as found:
+        return next(found)[0]
+
+
+def _once(work: Callable[..., T], *words: Any) -> Iterator[tuple[T]]:
+    yield (work(*words),)  # None, too
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Has Ctrl-C wait, and processes that are begun meanwhile not hear it: they would end with a traceback."""
+    resource_tracker.ensure_running()  # as it begins it lifts what is blocked
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _send_all(pipe: Any, work: Callable[..., Iterator[Any]], words: tuple[Any, ...]) -> None:
@@ -207,14 +236,9 @@ def time_limit(path: Path, patience: float = PATIENCE) -> Callable[[], None]:
 def _read_alone(video: Video, clip_seconds: float, patience: float) -> list[Piece] | str:
     """In a process of its own, whose end tells what is wrong with the video."""
     try:
-        with closing(alone(_read_once, video, clip_seconds, patience)) as found:
-            return next(found)
+        return once(_read, video, clip_seconds, 1, patience)
     except Died as reason:
         return str(reason)
-
-
-def _read_once(video: Video, clip_seconds: float, patience: float) -> Iterator[list[Piece] | str]:
-    yield _read(video, clip_seconds, 1, patience)
 
 
 def _read(

@@ -52,29 +52,33 @@ class SameConv2d(nn.Conv2d):
         return F.conv2d(F.pad(x, padding), self.weight, self.bias, stride, 0, 1, self.groups)
 
 
-def _convolution(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> SameConv2d:
-    return SameConv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+def _convolution(
+    inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, *, folded: bool
+) -> SameConv2d:
+    return SameConv2d(inputs, outputs, kernel, stride, groups=groups, bias=folded)
 
 
-def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+def _norm(channels: int, *, folded: bool) -> nn.Module:
+    return nn.Identity() if folded else nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
 class InvertedResidual(nn.Module):
     """Widen, filter each channel, narrow; added to the input where the shapes agree (MobileNetV2's block)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, *, folded: bool
+    ) -> None:
         super().__init__()
         middle = inputs * expansion
         self.skip = stride == 1 and inputs == outputs
         self.expands = expansion > 1
         if self.expands:
-            self.expand_conv = _convolution(inputs, middle)
-            self.bn0 = _norm(middle)
-        self.depthwise_conv = _convolution(middle, middle, kernel, stride, groups=middle)
-        self.bn1 = _norm(middle)
-        self.project_conv = _convolution(middle, outputs)
-        self.bn2 = _norm(outputs)
+            self.expand_conv = _convolution(inputs, middle, folded=folded)
+            self.bn0 = _norm(middle, folded=folded)
+        self.depthwise_conv = _convolution(middle, middle, kernel, stride, groups=middle, folded=folded)
+        self.bn1 = _norm(middle, folded=folded)
+        self.project_conv = _convolution(middle, outputs, folded=folded)
+        self.bn2 = _norm(outputs, folded=folded)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k i j"]:
         """(b, inputs, h, w) => (b, outputs, h / stride, w / stride)."""
@@ -85,22 +89,30 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The network: 4,652,008 parameters, 0.4 G multiply-adds for a picture of 224 x 224."""
+    """The network: 4,652,008 parameters, 0.4 G multiply-adds for a picture of 224 x 224.
 
-    def __init__(self) -> None:
+    Args:
+        folded: each norm is already merged into the convolution before it, as after `fold_norms`.
+    """
+
+    def __init__(self, folded: bool = False) -> None:
         super().__init__()
-        self.conv_stem = _convolution(3, 32, kernel=3, stride=2)
-        self.bn0 = _norm(32)
+        self.conv_stem = _convolution(3, 32, kernel=3, stride=2, folded=folded)
+        self.bn0 = _norm(32, folded=folded)
         channels = 32
         blocks = []
         for repeats, kernel, stride, expansion, outputs in _STAGES:
             for index in range(repeats):
                 first = index == 0
-                blocks.append(InvertedResidual(channels, outputs, kernel, stride if first else 1, expansion))
+                blocks.append(
+                    InvertedResidual(
+                        channels, outputs, kernel, stride if first else 1, expansion, folded=folded
+                    )
+                )
                 channels = outputs
         self.blocks = nn.Sequential(*blocks)
-        self.conv_head = _convolution(channels, FEATURES)
-        self.bn1 = _norm(FEATURES)
+        self.conv_head = _convolution(channels, FEATURES, folded=folded)
+        self.bn1 = _norm(FEATURES, folded=folded)
         self.fc = nn.Linear(FEATURES, CLASSES)
 
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1280"]:

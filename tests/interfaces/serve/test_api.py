@@ -2,12 +2,15 @@
 
 import io
 import json
+import multiprocessing
+import os
 import stat
 import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -17,10 +20,12 @@ from PIL import Image
 
 from clipsonic.interfaces.serve.jobs import Limits
 
+from ...data.harmful import broken, hungry, starved
 from ...films import write_film, write_record
 from .conftest import LONG, Served, raw, serving
 
 SHORT = {"prompt": "rain", "steps": "2", "seconds": "0.5"}  # of a form
+NAMES, READERS = {"picture": "image", "video": "video"}, {"picture": "_picture", "video": "_check"}
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +134,10 @@ def test_pictures_are_turned_upright_and_shrunk(served) -> None:
     for mode in ("1", "L", "P", "RGBA", "I;16"):
         shown = read_picture(io.BytesIO(picture("PNG", (2000, 100), mode)), Limits())
         assert shown.size == (1024, 51)
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30)).quantize().save(file, "GIF", transparency=0)
+    file.seek(0)
+    assert read_picture(file, Limits()).convert("RGBA").getpixel((0, 0))[3] == 0
 
 
 def test_progress_is_followed(served) -> None:
@@ -251,6 +260,53 @@ def test_files_that_are_wrong_are_refused_and_not_kept(shared, name, content, st
     assert "/" not in answer.json()["error"]
     assert left(shared) == []
     assert shared.desk.stats.waiting == shared.desk.stats.running == 0
+
+
+@pytest.mark.parametrize("what", ["picture", "video"])
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [(starved, "ran out of memory"), (broken, "crashed"), (hungry, "more than 4 GB of memory")],
+)
+def test_files_that_kill_their_reader_are_refused(
+    shared, monkeypatch, what: str, harm: Callable[..., None], said: str
+) -> None:
+    monkeypatch.setattr(f"clipsonic.interfaces.serve.uploads.{READERS[what]}", harm)
+    answer = shared.client.post("/v1/sounds", data=SHORT, files={NAMES[what]: picture()})
+    check_refused(shared, answer, f"the {what} cannot be read: ", said)
+
+
+def test_files_that_would_hold_their_reader_for_ever(shared, monkeypatch) -> None:
+    monkeypatch.setattr("clipsonic.interfaces.serve.uploads.LOOK_SECONDS", 1.0)
+    jpeg = shared.client.post("/v1/sounds", data=SHORT, files={"image": endless_jpeg()})
+    check_refused(shared, jpeg, "the picture cannot be read: ", "too long")
+
+    def keep(uploads, file) -> Path:
+        os.mkfifo(uploads.folder / "pipe")
+        return uploads.folder / "pipe"
+
+    monkeypatch.setattr("clipsonic.interfaces.serve.uploads.Uploads.keep", keep)
+    film = shared.client.post("/v1/sounds", data=SHORT, files={"video": b"any"})
+    check_refused(shared, film, "the video cannot be read: ", "too long")
+
+
+def check_refused(served: Served, answer: httpx.Response, *said: str) -> None:
+    """The client has its line, nothing is left, and the server goes on."""
+    error = answer.json()["error"]
+    assert answer.status_code == 422, answer.text
+    assert all(each in error for each in said), error
+    assert "/" not in error
+    assert left(served) == []
+    assert not multiprocessing.active_children()
+    assert served.when_over(served.ask()["id"])["state"] == "done"
+
+
+def endless_jpeg() -> bytes:
+    """A progressive picture whose last pass over 16 million pixels comes again and again."""
+    file = io.BytesIO()
+    Image.new("L", (4000, 4000), 128).save(file, "JPEG", progressive=True)
+    whole = file.getvalue()
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + 100_000 * whole[last:-2] + whole[-2:]
 
 
 def test_videos_that_would_cost_too_much(serve, tmp_path) -> None:

@@ -1,12 +1,13 @@
-"""Uploads: pictures and videos from strangers, looked at before they are decoded, kept in a private folder."""
+"""Uploads: pictures and videos from strangers, looked at in a process of its own, kept in a private folder."""
 
 import secrets
 import shutil
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from clipsonic.errors import UserError
 from clipsonic.interfaces.serve.requests import Limits
@@ -21,8 +22,11 @@ MATROSKA, RIFF = b"\x1aE\xdf\xa3", b"RIFF"
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")  # of MP4 and MOV, after their length
 CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi"}  # names of FFmpeg's readers
 FRAMES_A_SECOND = 120  # more than any camera film; each costs its decoding
+LOOK_SECONDS = 30.0  # that an upload may take to be looked at: ten times what the largest ones take
 
-_one_at_a_time = threading.Lock()  # decoded pictures are large
+_few_at_a_time = threading.BoundedSemaphore(2)  # each may take as much memory as a reader has
+
+T = TypeVar("T")
 
 
 class TooLarge(UserError):
@@ -61,14 +65,56 @@ def read_picture(file: IO[bytes] | Path, limits: Limits) -> "Image.Image":
     Raises:
         TooLarge: by what its header says, before it is decoded.
         NoMedia: it is none of the kinds that are taken.
-        UserError: it is damaged.
+        UserError: it is damaged, or was not read within bounds of time and memory.
     """
+    if isinstance(file, Path):
+        return _elsewhere("picture", _picture, file, limits)
+    with tempfile.NamedTemporaryFile() as copy:
+        shutil.copyfileobj(file, copy, 2**20)
+        copy.flush()
+        return _elsewhere("picture", _picture, Path(copy.name), limits)
+
+
+def check_video(path: Path, limits: Limits, seconds: float | None) -> None:
+    """Refuses what would not be answered, or only at great cost; decodes nothing.
+
+    Args:
+        seconds: of its beginning that are asked for; the whole unless told.
+
+    Raises:
+        TooLarge: it lasts too long, or its frames are too large or too many.
+        NoMedia: it is no MP4, MOV, MKV, WebM or AVI.
+        UserError: it is damaged, has no pictures, or was not read within bounds of time and memory.
+    """
+    _elsewhere("video", _check, path, limits, seconds)
+
+
+def _elsewhere(what: str, work: Callable[..., T], path: Path, *words: Any) -> T:
+    """What `work(path, *words)` returns or raises, from a reader that may not take long."""
+    from clipsonic.data.readers import Died, once
+    from clipsonic.data.video import Unusable
+
+    with _few_at_a_time:
+        try:
+            return once(_in_time, LOOK_SECONDS, work, path, *words)
+        except (Died, Unusable) as error:
+            raise UserError(f"the {what} cannot be read: {error}") from error
+
+
+def _in_time(seconds: float, work: Callable[..., T], path: Path, *words: Any) -> T:
+    from clipsonic.data.readers import time_limit
+
+    time_limit(path, seconds)  # for all of it: it is never said that something came
+    return work(path, *words)
+
+
+def _picture(path: Path, limits: Limits) -> "Image.Image":
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    with _one_at_a_time, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(file, formats=PICTURES) as picture:
+            with Image.open(path, formats=PICTURES) as picture:
                 if picture.width * picture.height > limits.pixels:
                     raise Image.DecompressionBombError
                 if max(picture.size) > SIDE:
@@ -87,17 +133,7 @@ def read_picture(file: IO[bytes] | Path, limits: Limits) -> "Image.Image":
             raise UserError("the picture is damaged or cut off") from error
 
 
-def check_video(path: Path, limits: Limits, seconds: float | None) -> None:
-    """Refuses what would not be answered, or only at great cost; decodes nothing.
-
-    Args:
-        seconds: of its beginning that are asked for; the whole unless told.
-
-    Raises:
-        TooLarge: it lasts too long, or its frames are too large or too many.
-        NoMedia: it is no MP4, MOV, MKV, WebM or AVI.
-        UserError: it is damaged, or has no pictures.
-    """
+def _check(path: Path, limits: Limits, seconds: float | None) -> None:
     import av
 
     from clipsonic.data.frames import open_film, picture_track
