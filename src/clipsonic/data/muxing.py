@@ -88,11 +88,7 @@ def _mux(
                 alive()
                 target.mux(sound.encode(frame))
             target.mux(sound.encode(None))
-    except (
-        av.error.FFmpegError,
-        ValueError,
-        TimeoutError,
-    ) as error:  # ValueError: a codec that it cannot hold
+    except (av.error.FFmpegError, ValueError, TimeoutError) as error:  # ValueError: a codec it cannot hold
         why = getattr(error, "strerror", None) or error
         others = [
             kind for kind in (video.suffix.lower(), ".mkv") if kind in CODECS and kind != out.suffix.lower()
