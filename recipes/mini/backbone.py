@@ -35,7 +35,7 @@ from clipsonic.encoders.base import on_white
 from clipsonic.encoders.mini import MiniEncoder
 
 STORED = 208  # pixels a side of the pictures in memory
-SHOWN = 192  # pixels a side while training; 224 afterwards, where things look as large as the largest here
+SHOWN = 192  # pixels a side while training; 224 afterwards, within the sizes that `vary` makes of it
 FROZEN_BLOCKS = 3
 PROMPTS = ("a photo of {}", "the sound of {}", "a drawing of a {}", "{}")
 SCALE = 30.0  # of cosines, before a softmax
