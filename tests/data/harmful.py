@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsonic.data.readers import time_limit
+from clipsonic.data.bounded import time_limit
 
 
 def hung() -> Iterator[int]:

@@ -11,10 +11,10 @@ import av
 import numpy as np
 import pytest
 
-from clipsonic.data import readers
+from clipsonic.data import bounded
+from clipsonic.data.bounded import Died, alone
 from clipsonic.data.footage import Footage
 from clipsonic.data.frames import PICTURE_SIDE
-from clipsonic.data.readers import Died, alone
 from clipsonic.data.video import Unusable
 
 from ..conftest import tone
@@ -186,7 +186,7 @@ def test_a_reader_ends_when_nobody_wants_the_rest(tmp_path: Path) -> None:
 
 
 def test_reading_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MOST_SECONDS", -1e9)
+    monkeypatch.setattr(bounded, "MOST_SECONDS", -1e9)
     with pytest.raises(Unusable, match="cannot be read as a video: reading it took more than"):
         list(Footage(write_shots(tmp_path / "v.mp4", [(1.0, "grey")])).seen())
     signal.setitimer(signal.ITIMER_REAL, 0)  # which the other process would have done

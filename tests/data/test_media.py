@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from clipsonic.config import SAMPLE_RATE
-from clipsonic.data import readers, tape
+from clipsonic.data import bounded, tape
+from clipsonic.data.bounded import TOO_LARGE
 from clipsonic.data.frames import PICTURE_SIDE, open_film
 from clipsonic.data.pictures import open_picture
-from clipsonic.data.readers import GONE, MISSING, TOO_LARGE, _read, read_all
+from clipsonic.data.readers import GONE, MISSING, _read, read_all
 from clipsonic.data.sources import Video, find_videos
 from clipsonic.data.video import Clip, read_clips
 from clipsonic.errors import UserError
@@ -362,8 +363,8 @@ def test_readers_that_hang_are_killed_or_want_too_much(tmp_path) -> None:
 
 
 def test_a_file_that_takes_for_ever(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(readers, "MOST_SECONDS", 0.0)
-    monkeypatch.setattr(readers, "LEAST_PACE", 10**12)
+    monkeypatch.setattr(bounded, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(bounded, "LEAST_PACE", 10**12)
     reason = _read(Video(made(tmp_path / "a.mkv"), "a"), 10.0)
     assert "reading it took more than 0 s" in reason
 

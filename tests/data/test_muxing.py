@@ -13,9 +13,9 @@ import av
 import numpy as np
 import pytest
 
+from clipsonic.data.bounded import PATIENCE
 from clipsonic.data.footage import Footage
 from clipsonic.data.muxing import CODECS, _mux, check_muxing, with_sound
-from clipsonic.data.readers import PATIENCE
 from clipsonic.errors import UserError
 
 from ..conftest import tone, write_video

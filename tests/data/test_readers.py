@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clipsonic.data.readers import decoder_threads, once, read_all
+from clipsonic.data.bounded import once
+from clipsonic.data.readers import decoder_threads, read_all
 from clipsonic.data.sources import Video
 from tests.conftest import tone, write_video
 
@@ -65,7 +66,7 @@ def test_what_is_returned_and_raised_elsewhere() -> None:
 
 
 STOPPED = """
-from clipsonic.data.readers import once
+from clipsonic.data.bounded import once
 from tests.data.harmful import sleeps
 
 print("begun", flush=True)

@@ -167,10 +167,13 @@ def test_two_processes_are_one_with_twice_the_batch(folder: Path, kind: str) -> 
     for name in ("state", f"{model}/diffusion_pytorch_model"):
         one, two = (load_file(folder / of / kind / f"{name}.safetensors") for of in ("alone", "pair"))
         assert one.keys() == two.keys()
-        for key in one:  # a weight whose gradient is nothing but rounding may step either way
-            largest = one[key].abs().max().item() if "optimizer.exp_avg" in key else 2.0
-            share = 0.05 if kind == "vocoder" else 1e-3  # discriminators make more of rounding
-            torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=share * largest + 1e-8, msg=key)
+        for key in one:
+            if "exp_avg" not in key:  # a weight whose gradient is nothing but rounding may step either way
+                torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=2e-3, msg=key)
+                continue
+            # Of such steps discriminators make more, all through the network: 2 % were seen.
+            share = 0.05 if kind == "vocoder" else 2e-3
+            assert (one[key] - two[key]).norm() <= share * one[key].norm() + 1e-8, key
     assert pair["held"] == pytest.approx(0.5 if "sharded" in kind else 1.0, abs=0.05)
 
 

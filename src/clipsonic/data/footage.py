@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clipsonic.data.bounded import PATIENCE, Died, alone, time_limit
 from clipsonic.data.frames import as_picture, open_film, picture_track, seconds_of
-from clipsonic.data.readers import PATIENCE, Died, alone, time_limit
 from clipsonic.data.video import MOST_PIXELS, Unusable
 
 GLANCE = (32, 18)  # pixels to which frames are shrunk to find cuts

@@ -10,8 +10,8 @@ import av
 import numpy as np
 from jaxtyping import Float
 
+from clipsonic.data.bounded import PATIENCE, Died, once, time_limit
 from clipsonic.data.frames import open_film, picture_track
-from clipsonic.data.readers import PATIENCE, Died, once, time_limit
 from clipsonic.data.video import Unusable
 from clipsonic.errors import UserError
 

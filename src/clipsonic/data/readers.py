@@ -1,51 +1,28 @@
-"""Videos read by several processes at once, given back in order; one that kills its reader costs only itself.
-
-A reader has a bounded memory and a bounded time, and ends with the process that it reads for.
-"""
+"""Videos read by several processes at once, given back in order; one that kills its reader costs only itself."""
 
 import io
 import multiprocessing
 import os
-import resource
 import signal
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any, TypeVar
 
 from PIL import Image
 
 from clipsonic.config import SAMPLE_RATE
+from clipsonic.data.bounded import PATIENCE, TOO_LARGE, Died, begin, once, time_limit
 from clipsonic.data.shards import flac
 from clipsonic.data.sources import Video
 from clipsonic.data.video import Unusable, read_clips
 
 MOST_THREADS = 16  # of a decoder; ffmpeg warns of more
-MOST_MEMORY = 4 * 2**30  # bytes a reader may take: thirty frames of 8K at once, each of 100 MB at most
-PATIENCE = 120.0  # seconds a decoder may think about one packet, or about opening a file
-MOST_SECONDS = 3600.0  # for a file, and besides a second for every `LEAST_PACE` bytes of it
-LEAST_PACE = 20_000
-TOO_LARGE = f"reading it takes more than {MOST_MEMORY / 2**30:g} GB of memory"
 MISSING = "no such file"
 GONE = "the drive went away while it was read"
 AGAIN = {MISSING, GONE}  # reasons that are looked at again the next time
-DEATHS = {
-    signal.SIGALRM: "reading it took too long: the decoder hung",
-    signal.SIGKILL: "reading it ran out of memory: the system ended its reader",
-}
-
-T = TypeVar("T")
-
-
-class Died(Exception):
-    """A reader that was ended; the message says by what."""
 
 
 @dataclass(frozen=True)
@@ -109,128 +86,7 @@ def decoder_threads(videos: int) -> int:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")  # forking a process that runs torch can hang
-    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin)
-
-
-def _begin() -> None:
-    """Ctrl-C goes to every process of the terminal; only the main one decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not SIGTERM, by which a broken pool ends its other readers
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, wherever its decoder is
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = _addresses() + MOST_MEMORY
-    if most == resource.RLIM_INFINITY or wanted < most:  # else the user's own limit is the narrower one
-        with suppress(OSError, ValueError):  # a system that has no such limit
-            resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
-    end_with_parent()
-
-
-def _addresses() -> int:
-    """Bytes that are addressed already, by threads and libraries: on large machines gigabytes that nobody uses."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:  # no Linux
-        return 0
-
-
-def end_with_parent() -> None:
-    """From now on this process ends when the one that began it is killed, instead of waiting for it for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def alone(work: Callable[..., Iterator[T]], *words: Any) -> Generator[T]:
-    """What `work(*words)` yields or raises, from a reader of its own, which ends with the iteration.
-
-    Raises:
-        Died: the reader was ended by a limit, the system or a crash.
-    """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    reader = context.Process(target=_send_all, args=(theirs, work, words))
-    try:
-        with _unheard():
-            reader.start()
-        theirs.close()
-        while True:
-            given, error = ours.recv()
-            if error is not None:
-                raise error
-            if given is None:
-                return
-            yield given
-    except (EOFError, ConnectionError) as error:
-        if reader.pid is not None:
-            reader.join()
-        death = -(reader.exitcode or 0)
-        raise Died(DEATHS.get(death, "reading it crashed the decoder")) from error  # type: ignore[call-overload]
-    finally:
-        ours.close()
-        if reader.pid is not None:
-            reader.kill()  # Ctrl-C, which it does not hear, or nobody wants the rest
-            reader.join()
-
-
-def once(work: Callable[..., T], *words: Any) -> T:
-    """What `work(*words)` returns or raises, from a reader of its own.
-
-    Raises:
-        Died: as `alone`.
-    """
-    with closing(alone(_once, work, *words)) as found:
-        return next(found)[0]
-
-
-def _once(work: Callable[..., T], *words: Any) -> Iterator[tuple[T]]:
-    yield (work(*words),)  # None, too
-
-
-@contextmanager
-def _unheard() -> Iterator[None]:
-    """Has Ctrl-C wait, and processes that are begun meanwhile not hear it: they would end with a traceback."""
-    resource_tracker.ensure_running()  # as it begins it lifts what is blocked
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _send_all(pipe: Any, work: Callable[..., Iterator[Any]], words: tuple[Any, ...]) -> None:
-    _begin()
-    try:
-        for given in work(*words):
-            signal.setitimer(signal.ITIMER_REAL, 0)  # who takes it may take his time
-            pipe.send((given, None))
-        pipe.send((None, None))
-    except MemoryError:
-        pipe.send((None, Unusable(TOO_LARGE)))
-    except Exception as error:
-        pipe.send((None, error))
-
-
-def time_limit(path: Path, patience: float = PATIENCE) -> Callable[[], None]:
-    """A function to call at every packet of a file: from now on an alarm ends the process if it is not in time.
-
-    It raises a TimeoutError when reading all in all takes longer than the size of the file allows.
-    """
-    until = time.monotonic() + MOST_SECONDS
-    with suppress(OSError):
-        until += path.stat().st_size / LEAST_PACE
-
-    def alive() -> None:
-        if time.monotonic() > until:
-            raise TimeoutError(f"reading it took more than {MOST_SECONDS:.0f} s")
-        signal.setitimer(signal.ITIMER_REAL, patience)
-
-    signal.setitimer(signal.ITIMER_REAL, patience)
-    return alive
+    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=begin)
 
 
 def _read_alone(video: Video, clip_seconds: float, patience: float) -> list[Piece] | str:

@@ -267,7 +267,7 @@ _maker: Maker | None = None  # of a worker process
 def _begin(engine: Engine, maker: str, threads: int) -> None:
     import torch
 
-    from clipsonic.data.readers import end_with_parent
+    from clipsonic.data.bounded import end_with_parent
 
     global _maker
     end_with_parent()

@@ -91,7 +91,7 @@ def check_video(path: Path, limits: Limits, seconds: float | None) -> None:
 
 def _elsewhere(what: str, work: Callable[..., T], path: Path, *words: Any) -> T:
     """What `work(path, *words)` returns or raises, from a reader that may not take long."""
-    from clipsonic.data.readers import Died, once
+    from clipsonic.data.bounded import Died, once
     from clipsonic.data.video import Unusable
 
     with _few_at_a_time:
@@ -102,7 +102,7 @@ def _elsewhere(what: str, work: Callable[..., T], path: Path, *words: Any) -> T:
 
 
 def _in_time(seconds: float, work: Callable[..., T], path: Path, *words: Any) -> T:
-    from clipsonic.data.readers import time_limit
+    from clipsonic.data.bounded import time_limit
 
     time_limit(path, seconds)  # for all of it: it is never said that something came
     return work(path, *words)
