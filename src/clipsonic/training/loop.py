@@ -100,9 +100,8 @@ def _train(
             in_a_row = 0 if taken else in_a_row + 1
             if not taken:
                 _left_out(out, batch, losses, step, saved, in_a_row, settings, accelerator)
-            average.step(
-                held(bare.parameters())
-            )  # also of a step left out: its decay is a function of the step
+            # Also of a step left out: its decay is a function of the step.
+            average.step(held(bare.parameters()))
             step += 1
 
             report.add(losses if taken else {})
