@@ -3,9 +3,8 @@
 Only pictures of the test split are used. Top-1 picks among prompts "a photo of [label]".
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypedDict
 
 import torch
@@ -13,6 +12,7 @@ from concept_sounds import CONCEPT_SOUNDS
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from words import MORE_WORDS, WORDS, unseen
 
 from clipsonic.encoders.mini import MiniEncoder
 
@@ -29,56 +29,6 @@ EVERYDAY = (
     "bell", "clock", "typewriter", "keyboard", "washing machine", "hammer", "axe", "chainsaw", "sea waves",
     "fountain", "lawn mower", "vacuum cleaner",
 )  # fmt: skip
-# Words for the concepts; those that occur in a training caption are left out of the report.
-WORDS = {
-    "dog": ("canine", "mongrel", "a growling mutt"),
-    "cat": ("tomcat", "a purring kitty", "meowing"),
-    "cow": ("calf", "mooing", "dairy herd"),
-    "sheep": ("bleating", "flock grazing wool"),
-    "horse": ("stallion", "mare", "foal", "neighing", "a galloping pony"),
-    "rooster": ("cockerel", "crowing at dawn"),
-    "hen": ("pullet", "clucking poultry"),
-    "bird": ("songbird", "warbler", "chirping finches"),
-    "crow": ("cawing", "jackdaw"),
-    "seagull": ("herring gull", "gulls"),
-    "frog": ("toad", "croaking", "amphibian"),
-    "elephant": ("pachyderm", "tusked mammoth"),
-    "bee": ("honeybees buzzing", "swarm of wasps"),
-    "rain": ("downpour", "drizzle", "raindrops"),
-    "thunder": ("thunderclap", "thunderstorm"),
-    "wind": ("gale", "breeze", "gusts"),
-    "sea waves": ("surf", "breakers on the coastline"),
-    "river": ("creek", "brook", "babbling stream"),
-    "fire": ("blaze", "inferno", "embers"),
-    "helicopter": ("rotorcraft", "chopper"),
-    "train": ("locomotive", "freight wagons"),
-    "car": ("hatchback", "motorway driving"),
-    "boat": ("dinghy", "rowing"),
-    "chainsaw": ("lumberjack", "cutting logs motorised"),
-    "axe": ("chopping wood", "tomahawk"),
-    "sword": ("rapier", "fencing duel", "sabre"),
-    "pickaxe": ("quarrying", "digging for coal"),
-    "clock": ("timepiece", "ticking", "pendulum"),
-    "washing machine": ("laundering", "spin cycle"),
-    "bell": ("chiming", "tolling", "belfry"),
-    "baby crying": ("toddler crying", "wailing newborn", "infant sobbing"),
-    "sneezing": ("achoo", "having a cold"),
-    "footsteps": ("strolling", "hiker", "someone walks"),
-    "crowd": ("mob", "spectators", "onlookers"),
-    "piano": ("pianist", "steinway grand"),
-    "guitar": ("strumming", "ukulele"),
-    "violin": ("fiddle", "fiddler"),
-    "cello": ("cellist", "violoncello"),
-    "flute": ("flutist", "piccolo"),
-    "trumpet": ("trumpeter", "bugler"),
-    "saxophone": ("saxophonist",),
-    "clarinet": ("clarinetist",),
-    "accordion": ("squeezebox", "concertina"),
-    "harp": ("harpist",),
-    "drum kit": ("drummer", "percussion"),
-    "banjo": ("banjoist", "bluegrass picking"),
-}  # fmt: skip
-PLAIN = frozenset(["a", "at", "for", "having", "of", "on", "the", "someone"])  # may occur in captions
 
 
 class Row(TypedDict):
@@ -91,26 +41,16 @@ class Row(TypedDict):
     split: str
 
 
-def unseen(captions: Iterable[str]) -> list[tuple[str, str]]:
-    """The (words, concept) of the table of which no word occurs in a caption."""
-    known = {word for caption in captions for word in _words(caption)} - PLAIN
-    return [(text, label) for label, texts in WORDS.items() for text in texts if not known & _words(text)]
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", text.lower()))
-
-
 def report(
     encoder: MiniEncoder,
     rows: Sequence[Row],
     pictures: Float[Tensor, "n 1280"],
-    asked: Sequence[tuple[str, str]],
+    captions: Sequence[str],
 ) -> dict[str, float]:
     """Every figure of one encoder: shares of right answers, mean cosines, and what they rest on.
 
     Args:
-        asked: words and the concept that each means.
+        captions: what the encoder was trained with.
     """
     with torch.no_grad():
         images = encoder.project_image(pictures)
@@ -126,9 +66,6 @@ def report(
         figures |= _named(encoder, images, drawn, labels, f"{title}, open pictures")
 
     prompts = encoder.encode_text([f"a photo of {label}" for label in CONCEPTS])
-    right = torch.tensor([CONCEPTS.index(label) for _, label in asked])
-    bare = encoder.encode_text([text for text, _ in asked])
-    wrapped = encoder.encode_text([f"a photo of {text}" for text, _ in asked])
     shown = torch.tensor([label in truth for label in CONCEPTS])
     centres = F.normalize(
         torch.stack(
@@ -141,10 +78,15 @@ def report(
         ),
         dim=1,
     )
-    figures["words not trained on"] = len(asked)
-    figures["words not trained on => label"] = _share(bare @ prompts.T, right)
-    figures["'a photo of [word]' => label"] = _share(wrapped @ prompts.T, right)
-    figures["'a photo of [word]' => mean picture"] = _share(wrapped @ centres.T, right)
+    for title, table in (("first", WORDS), ("second", MORE_WORDS)):
+        asked = unseen(captions, table)
+        right = torch.tensor([CONCEPTS.index(label) for _, label in asked])
+        bare = encoder.encode_text([text for text, _ in asked])
+        wrapped = encoder.encode_text([f"a photo of {text}" for text, _ in asked])
+        figures[f"words not trained on, {title} list"] = len(asked)
+        figures[f"{title} list => label"] = _share(bare @ prompts.T, right)
+        figures[f"{title} list, 'a photo of [word]' => label"] = _share(wrapped @ prompts.T, right)
+        figures[f"{title} list, the same => mean picture"] = _share(wrapped @ centres.T, right)
     figures["labels => mean picture"] = _share(prompts @ centres.T, torch.arange(len(CONCEPTS)))
 
     captioned = encoder.encode_text([f"a photo of {row['captions'][0]}" for row in rows])

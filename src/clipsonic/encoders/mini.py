@@ -3,7 +3,8 @@
 Text: all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; 384 numbers) from its wheel, then a linear map trained
 from the identity, so that words never seen in training keep MiniLM's meaning. Pictures: EfficientNet-Lite0, then
 what its classifier recognises, said as learned word vectors, plus a correction from its pooled features. The
-network is the encoder's own, trained on drawings too, or the one of its wheel, which knows photos only.
+network is the encoder's own, trained on drawings too, or the one of its wheel, which knows photos only. Words that
+MiniLM's vocabulary holds in pieces only are explained to it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from clipsonic.encoders.efficientnet import (
     load_efficientnet,
     preprocess,
 )
+from clipsonic.encoders.glossary import explained, glossary_id
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
 
@@ -63,6 +65,7 @@ class MiniEncoder(Encoder):
 
     Args:
         own_backbone: the picture network is a part of the encoder, stored with it; else it comes from its wheel.
+        glossary: rare words are explained to MiniLM.
     """
 
     @register_to_config
@@ -72,6 +75,7 @@ class MiniEncoder(Encoder):
         hidden_dim: int = 512,
         batch_size: int = 64,
         own_backbone: bool = False,
+        glossary: bool = False,
     ) -> None:
         super().__init__()
         self.own_network = EfficientNetLite0(folded=True) if own_backbone else None
@@ -80,8 +84,9 @@ class MiniEncoder(Encoder):
 
     @property
     def id(self) -> str:
-        """`mini@` and the fingerprint of what is stored: projections, and a picture network of its own."""
-        return f"mini@{fingerprint(self.named_parameters())}"
+        """`mini@` and the fingerprint of what is stored: projections, a picture network; of the glossary too."""
+        weights = fingerprint(self.named_parameters())
+        return f"mini@{weights}+{glossary_id()}" if self.config.glossary else f"mini@{weights}"
 
     @property
     def embedding_dim(self) -> int:
@@ -97,14 +102,16 @@ class MiniEncoder(Encoder):
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
         """Texts => unit embeddings, float32, on the encoder's device; only the first 128 tokens count."""
-        rows = [self.project_text(text_features(chunk, self.device)) for chunk in self._chunks(texts)]
+        rows = [
+            self.project_text(text_features(chunk, self.device)) for chunk in self._chunks(self._plain(texts))
+        ]
         return torch.cat([self._no_rows(), *rows])
 
     @torch.no_grad()
     def encode_tokens(self, texts: Sequence[str]) -> TextEncoding:
         """Texts => embeddings before they are brought to norm 1, and MiniLM's states of the first 16 tokens."""
         parts = []
-        for chunk in self._chunks(texts):
+        for chunk in self._chunks(self._plain(texts)):
             states, mask = _token_states(chunk, self.device)
             projection = self.text_projection(_mean_state(states, mask).to(self.dtype))
             missing = max(0, PRIOR_TOKENS - states.shape[1])
@@ -132,6 +139,9 @@ class MiniEncoder(Encoder):
     def project_text(self, features: Float[Tensor, "b 384"]) -> Float[Tensor, "b d"]:
         """Features of `text_features` => unit embeddings."""
         return F.normalize(self.text_projection(features.to(self.dtype)).float(), dim=-1)
+
+    def _plain(self, texts: Sequence[str]) -> Sequence[str]:
+        return [explained(text, known_whole) for text in texts] if self.config.glossary else texts
 
     def _chunks(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         size = int(self.config.batch_size)
@@ -178,6 +188,11 @@ def _text_backbone(device: torch.device) -> nn.Module:
 @lru_cache(maxsize=1)
 def _tokenizer() -> AutoTokenizer:
     return AutoTokenizer.from_pretrained(_text_folder(), local_files_only=True)
+
+
+def known_whole(word: str) -> bool:
+    """Whether MiniLM's vocabulary holds a word in one piece."""
+    return len(_tokenizer().tokenize(word)) == 1
 
 
 @torch.no_grad()
