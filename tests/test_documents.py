@@ -102,5 +102,5 @@ def test_links_lead_somewhere(page) -> None:
 
 def test_shipped_weights_are_small_and_no_pickle() -> None:
     files = [path for path in SHIPPED.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 40e6  # of the 80 MB that a wheel may have
+    assert sum(path.stat().st_size for path in files) < 45e6  # of the 80 MB that a wheel may have
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".md"}

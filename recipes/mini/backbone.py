@@ -245,15 +245,13 @@ def main() -> None:
     measured = {}
     for name, system in {"projections only": before, "backbone too": encoder}.items():
         parts = [
-            system.image_features(
-                [Image.open(arguments.work / row["path"]) for row in tested[start : start + 32]]
-            )
-            for start in range(0, len(tested), 32)
+            system.encode_image([Image.open(arguments.work / row["path"]) for row in tested[at : at + 64]])
+            for at in range(0, len(tested), 64)
         ]
-        features = torch.cat(parts)
-        measured[name] = report(system, tested, features, texts)
+        images = torch.cat(parts)
+        measured[name] = report(system, tested, images, texts)
     print_report(measured)
-    print(*confusions(encoder, tested, features), sep="\n")
+    print(*confusions(encoder, tested, images), sep="\n")
     metrics = {"id": encoder.id, "settings": vars(settings), "pictures": len(rows), "results": measured}
     (arguments.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 

@@ -46,7 +46,7 @@ TEMPLATES = (
 )
 WRAPPED_PER_CAPTION = 2
 MAX_CAPTIONS = 8
-SOURCE_WEIGHT = {"tiny_imagenet": 0.5, "openclipart": 0.5}
+OPENCLIPART_WEIGHT = 0.5
 CONCEPT_WEIGHT = 3.0
 TINY_EVERY = 4  # of Tiny-ImageNet's photos that show no concept, one in so many is learnt from
 SLIDES = 4  # of each open picture of a concept, as the videos show it: moved, scaled, tinted, mirrored
@@ -65,6 +65,7 @@ class Settings:
     feature_dropout: float = 0.2
     meaning_weight: float = 2.0
     align_weight: float = 1.0
+    tiny_weight: float = 0.5  # of Tiny-ImageNet's photos, beside a drawing's 1
     seed: int = 0
 
 
@@ -170,8 +171,9 @@ def contrastive(similarity: Float[Tensor, "b b"], fits: Bool[Tensor, "b b"]) -> 
 def batches(rows: Sequence[Row], settings: Settings) -> Iterator[Int[Tensor, "b"]]:
     """Numbers of pictures, drawn so that small sources and the concepts of the first data set count more."""
     random = torch.Generator().manual_seed(settings.seed)
+    of_source = {"tiny_imagenet": settings.tiny_weight, "openclipart": OPENCLIPART_WEIGHT}
     weight = torch.tensor(
-        [SOURCE_WEIGHT.get(row["source"], 1.0) * (CONCEPT_WEIGHT if row["concept"] else 1.0) for row in rows]
+        [of_source.get(row["source"], 1.0) * (CONCEPT_WEIGHT if row["concept"] else 1.0) for row in rows]
     )
     seen = Counter(row["captions"][0] for row in rows)
     weight /= torch.tensor([float(seen[row["captions"][0]]) for row in rows]).sqrt()
@@ -190,6 +192,7 @@ def train(
 
     Args:
         pictures: of each picture its own features, then those of its slides, or its own again where it has none.
+        settings: of an encoder whose text projection is frozen, the picture's alone is trained.
     """
     owned = captions.of(rows)
     log_scale = torch.nn.Parameter(torch.tensor(np.log(1 / 0.07), dtype=torch.float32))
@@ -280,12 +283,12 @@ def main() -> None:
     encoder = encoder.float().eval()
 
     systems = {"training-free": untrained.eval(), "trained": encoder}
-    measured = {
-        name: report(system, [rows[index] for index in tested], measured_on, texts)
-        for name, system in systems.items()
-    }
+    asked = [rows[index] for index in tested]
+    with torch.no_grad():
+        seen = {name: system.project_image(measured_on) for name, system in systems.items()}
+    measured = {name: report(system, asked, seen[name], texts) for name, system in systems.items()}
     print_report(measured)
-    print(*confusions(encoder, [rows[index] for index in tested], measured_on), sep="\n")
+    print(*confusions(encoder, asked, seen["trained"]), sep="\n")
     metrics = {"id": encoder.id, "settings": vars(settings), "pictures": len(rows), "results": measured}
     (arguments.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 

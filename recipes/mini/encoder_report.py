@@ -44,16 +44,15 @@ class Row(TypedDict):
 def report(
     encoder: MiniEncoder,
     rows: Sequence[Row],
-    pictures: Float[Tensor, "n 1280"],
+    images: Float[Tensor, "n d"],
     captions: Sequence[str],
 ) -> dict[str, float]:
     """Every figure of one encoder: shares of right answers, mean cosines, and what they rest on.
 
     Args:
+        images: embeddings of the rows' pictures.
         captions: what the encoder was trained with.
     """
-    with torch.no_grad():
-        images = encoder.project_image(pictures)
     figures: dict[str, float] = {}
     photo = ["imagenet" in row["source"] for row in rows]
     truth = [row["concept"] for row in rows]
@@ -98,10 +97,8 @@ def report(
     return figures
 
 
-def confusions(encoder: MiniEncoder, rows: Sequence[Row], pictures: Float[Tensor, "n 1280"]) -> list[str]:
+def confusions(encoder: MiniEncoder, rows: Sequence[Row], images: Float[Tensor, "n d"]) -> list[str]:
     """Which concepts are taken for which others, the most frequent first."""
-    with torch.no_grad():
-        images = encoder.project_image(pictures)
     prompts = encoder.encode_text([f"a photo of {label}" for label in CONCEPTS])
     said = (images @ prompts.T).argmax(dim=1).tolist()
     pairs = Counter(

@@ -8,12 +8,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$work/npm" && cp "$here/package.json" "$work/npm/" && npm install --prefix "$work/npm"
 python "$here/sounds.py" --raw "$raw" --work "$work"
 python "$here/materials.py" --raw "$raw" --npm "$work/npm/node_modules" --work "$work"
-python "$here/encoder.py" --work "$work" --out "$work/encoder"
+python "$here/encoder.py" --work "$work" --out "$work/projections"
+python "$here/backbone.py" --work "$work" --start "$work/projections" --out "$work/backbone"
+python "$here/projections.py" --work "$work" --start "$work/backbone" --out "$work/encoder"
 clipsonic prepare "$work/videos.csv" --encoder "$work/encoder" --out "$work/data"
 clipsonic train audio-encoder --preset mini --data "$work/data" --out "$work/audio_encoder" \
   --set training.batch_size=92 --set training.steps=450 --set training.lr_decay=0.992
 python "$here/audio_encoder_report.py" --data "$work/data" --encoder "$work/audio_encoder/model"
-clipsonic train spectrogram --preset mini --data "$work/data" --out "$work/run"
+clipsonic train spectrogram --preset mini --data "$work/data" --out "$work/begun"
+# Then with conditions that are disturbed less, which new pictures over centres allow (docs/log.md).
+clipsonic train spectrogram --preset mini --data "$work/data" --from "$work/begun/model" --out "$work/run" \
+  --set training.learning_rate=3e-4 --set condition_noise=0.5 --set condition_stray=0.3
 clipsonic train vocoder --preset mini --data "$work/sounds.csv" --out "$work/vocoder"
 clipsonic evaluate reconstruction --data "$work/sounds.csv" --vocoder "$work/vocoder/model" --embedding mini --out "$work/reconstruction"
 clipsonic models set-vocoder "$work/run/model" "$work/vocoder/model"

@@ -99,6 +99,18 @@ def test_a_network_of_its_own_is_stored_with_it(
     assert (seen - encoder.encode_image(PICTURES)).norm(dim=1).min() > 1e-2
 
 
+def test_a_second_look_is_smaller_and_mirrored(encoder: MiniEncoder) -> None:
+    twice = MiniEncoder(embedding_dim=32, hidden_dim=16, second_look=True).eval()
+    twice.load_state_dict(encoder.state_dict())
+    assert twice.id == f"{encoder.id}+2"
+    pictures = [gradient(192, 192), gradient(192, 192, "L")]  # of that size already: nothing is resized
+    mirrored = [picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in pictures]
+    small = encoder.project_image(mini.image_features(mirrored, encoder.backbone, side=192))
+    mean = torch.nn.functional.normalize(encoder.encode_image(pictures) + small, dim=1)
+    torch.testing.assert_close(twice.encode_image(pictures), mean, atol=1e-5, rtol=0)
+    torch.testing.assert_close(twice.encode_text(TEXTS), encoder.encode_text(TEXTS), atol=1e-5, rtol=0)
+
+
 def test_each_side_loads_its_own_backbone(encoder: MiniEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the other side's backbone was asked for")

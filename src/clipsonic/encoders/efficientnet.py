@@ -160,8 +160,8 @@ def load_efficientnet() -> EfficientNetLite0:
     return network
 
 
-def preprocess(image: Image.Image) -> Float[Tensor, "3 224 224"]:
-    """A picture of any size and mode => pixels (x - 127) / 128."""
-    small = on_white(image).resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+def preprocess(image: Image.Image, side: int = INPUT_SIZE) -> Float[Tensor, "3 side side"]:
+    """A picture of any size and mode => pixels (x - 127) / 128, a square."""
+    small = on_white(image).resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
     pixels = torch.from_numpy(np.array(small, dtype=np.float32)).permute(2, 0, 1)
     return (pixels - 127) / 128

@@ -26,6 +26,7 @@ from clipsonic.encoders.base import Encoder, fingerprint
 from clipsonic.encoders.efficientnet import (
     CLASSES,
     FEATURES,
+    INPUT_SIZE,
     EfficientNetLite0,
     load_efficientnet,
     preprocess,
@@ -37,6 +38,7 @@ from clipsonic.errors import UserError
 Item = TypeVar("Item")
 
 TEXT_FEATURES = 384
+SMALLER = 192  # pixels a side of a picture's second look
 PRIOR_TOKENS = 16  # of a text, for the priors: room for a short sentence
 _MAX_TOKENS = 128
 
@@ -66,6 +68,7 @@ class MiniEncoder(Encoder):
     Args:
         own_backbone: the picture network is a part of the encoder, stored with it; else it comes from its wheel.
         glossary: rare words are explained to MiniLM.
+        second_look: a picture is seen twice, the second time smaller and mirrored; the mean counts.
     """
 
     @register_to_config
@@ -76,6 +79,7 @@ class MiniEncoder(Encoder):
         batch_size: int = 64,
         own_backbone: bool = False,
         glossary: bool = False,
+        second_look: bool = False,
     ) -> None:
         super().__init__()
         self.own_network = EfficientNetLite0(folded=True) if own_backbone else None
@@ -84,9 +88,10 @@ class MiniEncoder(Encoder):
 
     @property
     def id(self) -> str:
-        """`mini@` and the fingerprint of what is stored: projections, a picture network; of the glossary too."""
-        weights = fingerprint(self.named_parameters())
-        return f"mini@{weights}+{glossary_id()}" if self.config.glossary else f"mini@{weights}"
+        """`mini@`, the fingerprint of what is stored (projections, a picture network), and what else counts."""
+        words = f"+{glossary_id()}" if self.config.glossary else ""
+        looks = "+2" if self.config.second_look else ""
+        return f"mini@{fingerprint(self.named_parameters())}{words}{looks}"
 
     @property
     def embedding_dim(self) -> int:
@@ -96,7 +101,7 @@ class MiniEncoder(Encoder):
     @torch.no_grad()
     def encode_image(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
         """Pictures of any size => unit embeddings, float32, on the encoder's device."""
-        rows = [self.project_image(self.image_features(chunk)) for chunk in self._chunks(images)]
+        rows = [self._seen(chunk) for chunk in self._chunks(images)]
         return torch.cat([self._no_rows(), *rows])
 
     @torch.no_grad()
@@ -139,6 +144,13 @@ class MiniEncoder(Encoder):
     def project_text(self, features: Float[Tensor, "b 384"]) -> Float[Tensor, "b d"]:
         """Features of `text_features` => unit embeddings."""
         return F.normalize(self.text_projection(features.to(self.dtype)).float(), dim=-1)
+
+    def _seen(self, images: Sequence[Image.Image]) -> Float[Tensor, "b d"]:
+        first = self.project_image(self.image_features(images))
+        if not self.config.second_look:
+            return first
+        second = self.project_image(image_features(images, self.backbone, SMALLER, mirrored=True))
+        return F.normalize(first + second, dim=-1)
 
     def _plain(self, texts: Sequence[str]) -> Sequence[str]:
         return [explained(text, known_whole) for text in texts] if self.config.glossary else texts
@@ -196,9 +208,12 @@ def known_whole(word: str) -> bool:
 
 
 @torch.no_grad()
-def image_features(images: Sequence[Image.Image], network: EfficientNetLite0) -> Float[Tensor, "b 1280"]:
-    """Pictures => the network's pooled features, in its precision and on its device."""
-    pixels = torch.stack([preprocess(image) for image in images]).to(network.fc.weight)
+def image_features(
+    images: Sequence[Image.Image], network: EfficientNetLite0, side: int = INPUT_SIZE, mirrored: bool = False
+) -> Float[Tensor, "b 1280"]:
+    """Pictures, seen at so many pixels a side => the network's pooled features, in its precision, on its device."""
+    pixels = torch.stack([preprocess(image, side) for image in images]).to(network.fc.weight)
+    pixels = pixels.flip(-1) if mirrored else pixels
     # Channels last: half the time on a CPU.
     features: Tensor = network(pixels.contiguous(memory_format=torch.channels_last))
     return features
