@@ -5,6 +5,7 @@ set -euo pipefail
 raw=$1 work=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
+(cd "$raw" && sha256sum --quiet --check "$here/raw.sha256")  # the very files that mini was made of
 mkdir -p "$work/npm" && cp "$here/package.json" "$work/npm/" && npm install --prefix "$work/npm"
 python "$here/sounds.py" --raw "$raw" --work "$work"
 python "$here/materials.py" --raw "$raw" --npm "$work/npm/node_modules" --work "$work"
