@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from encoder import MAX_CAPTIONS, TINY_EVERY, Captions, caption_features, contrastive
-from encoder_report import Row, confusions, print_report, report
+from encoder_report import Row, confusions, embed, print_report, report
 from jaxtyping import Float, Int, UInt8
 from pictures import CLOSED
 from PIL import Image
@@ -244,11 +244,7 @@ def main() -> None:
 
     measured = {}
     for name, system in {"projections only": before, "backbone too": encoder}.items():
-        parts = [
-            system.encode_image([Image.open(arguments.work / row["path"]) for row in tested[at : at + 64]])
-            for at in range(0, len(tested), 64)
-        ]
-        images = torch.cat(parts)
+        images = embed(system, tested, arguments.work)
         measured[name] = report(system, tested, images, texts)
     print_report(measured)
     print(*confusions(encoder, tested, images), sep="\n")

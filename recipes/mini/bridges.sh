@@ -12,4 +12,4 @@ for kind in shift linear retrieval; do
 done
 clipsonic evaluate gap --data "$work/data" --model "$work/run/model" --bridge zs --with pd="$work/pd/model" \
   --with sd="$work/sd/model" --with shift="$work/shift" --with linear="$work/linear" \
-  --with retrieval="$work/retrieval" --condition-noise 1.5 --out "$work/gap"
+  --with retrieval="$work/retrieval" --condition-noise 0.5 --out "$work/gap"

@@ -5,11 +5,13 @@ Only pictures of the test split are used. Top-1 picks among prompts "a photo of 
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypedDict
 
 import torch
 from concept_sounds import CONCEPT_SOUNDS
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from words import MORE_WORDS, WORDS, unseen
@@ -39,6 +41,15 @@ class Row(TypedDict):
     concept: str | None
     source: str
     split: str
+
+
+def embed(encoder: MiniEncoder, rows: Sequence[Row], work: Path) -> Float[Tensor, "n d"]:
+    """Embeddings of the rows' pictures, few of which are open at a time."""
+    parts = [
+        encoder.encode_image([Image.open(work / row["path"]) for row in rows[at : at + 64]])
+        for at in range(0, len(rows), 64)
+    ]
+    return torch.cat(parts)
 
 
 def report(

@@ -26,7 +26,7 @@ from encoder import (
     slide_names,
     train,
 )
-from encoder_report import Row, confusions, print_report, report
+from encoder_report import Row, confusions, embed, print_report, report
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -111,13 +111,10 @@ def main() -> None:
 
     measured = {}
     for name, system in {"network trained": before, "projection again": encoder}.items():
-        parts = [
-            system.encode_image([Image.open(arguments.work / row["path"]) for row in tested[at : at + 64]])
-            for at in range(0, len(tested), 64)
-        ]
-        measured[name] = report(system, tested, torch.cat(parts), texts)
+        images = embed(system, tested, arguments.work)
+        measured[name] = report(system, tested, images, texts)
     print_report(measured)
-    print(*confusions(encoder, tested, torch.cat(parts)), sep="\n")
+    print(*confusions(encoder, tested, images), sep="\n")
     metrics = {"id": encoder.id, "settings": vars(SETTINGS), "pictures": len(rows), "results": measured}
     (arguments.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-# Words for the concepts; those that occur in a training caption are left out of the report.
+# Those that occur in a training caption are left out of the report.
 WORDS = {
     "dog": ("canine", "mongrel", "a growling mutt"),
     "cat": ("tomcat", "a purring kitty", "meowing"),
