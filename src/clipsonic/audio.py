@@ -5,9 +5,9 @@ The mel is BigVGAN's (Lee et al. 2023), so that its vocoders fit: 64 frames are 
 
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 from jaxtyping import Complex, Float, Int16
@@ -16,22 +16,110 @@ from torch.nn.functional import fold, pad
 
 from clipsonic.config import HOP_LENGTH, LOG_MEL_FLOOR, LOG_MEL_TOP, N_FFT, N_MELS, SAMPLE_RATE
 from clipsonic.errors import UserError
+from clipsonic.sound_files import decode
 
+MAX_PEAK = (
+    16.0  # 24 dB above full scale: float files may have headroom; integers taken for floats reach further
+)
+MAX_CHANNELS = 8
+CANCELLED = 1 / 32  # share of the channels' energy
 EDGE = (N_FFT - HOP_LENGTH) // 2  # samples mirrored at each end, so that frames = samples / hop
 
 
-def read_audio(path: Path) -> Float[Tensor, "samples"]:
-    """A sound file of any rate and channel count => 16 kHz mono in [-1, 1].
+class Recording(NamedTuple):
+    """A mono wave, and what was done to make it one that its reader should know."""
+
+    wave: Float[Tensor, "samples"]
+    note: str | None = None
+
+
+def read_recording(path: Path, sample_rate: int = SAMPLE_RATE) -> Recording:
+    """Load a sound file of any rate and channel count as mono; full scale is 1.
+
+    Channels are averaged, unless they cancel each other (see `mixed_down`).
 
     Raises:
-        UserError: the file is missing or is not sound.
+        UserError: the file is missing, is not sound, or `check_samples` refuses its samples.
     """
+    channels, rate = decode(path)
+    check_samples(channels, str(path))
+    mono, cancelled = mixed_down(channels)
+    if rate != sample_rate:
+        mono = soxr.resample(mono, rate, sample_rate)
+    note = f"{path}: the channels cancel each other; only the louder one is used" if cancelled else None
+    return Recording(torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32)), note)
+
+
+def read_audio(path: Path, sample_rate: int = SAMPLE_RATE) -> Float[Tensor, "samples"]:
+    """Load a sound file as `read_recording` does, without its note."""
+    return read_recording(path, sample_rate).wave
+
+
+def as_waveform(audio: Any, name: str = "audio") -> Recording:
+    """Convert samples at 16 kHz to a mono wave of full scale 1.
+
+    Args:
+        audio: array, tensor or list: samples (n,), or with channels (c, n) or (n, c), c at most 8. Floats are taken
+            as they are; int16 and int32 are divided by their full scale, uint8 as in WAV files (128 is silence).
+        name: what messages call it.
+
+    Raises:
+        UserError: another shape or type, no samples, or `check_samples` refuses them.
+    """
+    if isinstance(audio, Tensor):
+        audio = audio.detach().cpu()
+        audio = (audio.float() if audio.is_floating_point() else audio).numpy()
     try:
-        wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise UserError(f"{path} cannot be read as sound: {error}") from error
-    mono = soxr.resample(wave.mean(axis=1), rate, SAMPLE_RATE)
-    return torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
+        samples = np.asarray(audio)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{name} must be an array of samples, got {type(audio).__name__}") from error
+    if samples.dtype == np.uint8:
+        samples = (samples.astype(np.float32) - 128) / 128
+    elif samples.dtype in (np.int16, np.int32):
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    elif not np.issubdtype(samples.dtype, np.floating):
+        raise UserError(f"{name} must hold floats, int16, int32 or uint8, got {samples.dtype}")
+    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+        samples = samples.T
+    if samples.ndim == 1:
+        samples = samples[:, None]
+    if samples.ndim != 2 or samples.shape[1] > MAX_CHANNELS or samples.size == 0:
+        raise UserError(
+            f"{name} must have the shape (samples,), (1, samples) or (samples, 2), got {np.shape(audio)}"
+        )
+    check_samples(samples, name)
+    mono, cancelled = mixed_down(samples.astype(np.float32))
+    note = f"{name}: the channels cancel each other; only the louder one is used" if cancelled else None
+    return Recording(torch.from_numpy(np.ascontiguousarray(mono)), note)
+
+
+def check_samples(samples: Float[np.ndarray, "*shape"], name: str) -> None:
+    """Check that samples are numbers on a scale where 1 is full scale, with at most 24 dB of headroom.
+
+    Raises:
+        UserError: NaN or infinite samples, or a peak above 16, as samples scaled as integers have.
+    """
+    if not np.isfinite(samples).all():
+        raise UserError(f"{name} holds values that are not numbers (NaN or infinite)")
+    peak = float(np.abs(samples).max(initial=0))
+    if peak > MAX_PEAK:
+        raise UserError(
+            f"{name} has samples that reach {peak:.0f}, where 1 is full scale and {MAX_PEAK:g} the most that is "
+            "read; divide them by their full scale (32768 for 16 bits)"
+        )
+
+
+def mixed_down(channels: Float[np.ndarray, "samples channels"]) -> tuple[Float[np.ndarray, "samples"], bool]:
+    """Average channels => mono, and whether they cancelled each other.
+
+    Where the average keeps less than 1/32 of the channels' mean energy (antiphase stereo keeps none), mono is the
+    channel of the most energy instead. A sound on one of eight channels alone keeps 1/8.
+    """
+    mono = channels.mean(axis=1)
+    energies = np.mean(np.square(channels, dtype=np.float64), axis=0)
+    if np.mean(np.square(mono, dtype=np.float64)) < CANCELLED * energies.mean():
+        return channels[:, energies.argmax()], True
+    return mono, False
 
 
 def from_16_bit(wave: Int16[np.ndarray, "samples"]) -> Float[np.ndarray, "samples"]:

@@ -10,9 +10,11 @@ import soxr
 from jaxtyping import Float
 from PIL import Image
 
+from clipsonic.audio import read_audio
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
 from clipsonic.loudness import integrated_loudness
+from clipsonic.sound_files import sample_rate_of
 
 FASTEST = 48_000  # Hz; what is faster is resampled
 CEILING = -1.0  # dB of full scale that no true peak exceeds
@@ -38,31 +40,18 @@ def common_rate(paths: Sequence[Path]) -> int:
     Raises:
         UserError: a file is no sound.
     """
-    rates = []
-    for path in paths:
-        try:
-            rates.append(soundfile.info(path).samplerate)
-        except (OSError, soundfile.LibsndfileError) as error:
-            raise UserError(f"{path} cannot be read as sound: {error}") from error
-    return min(FASTEST, max(rates))
+    return min(FASTEST, max(map(sample_rate_of, paths)))
 
 
 def read_sound(path: Path, sample_rate: int, seconds: float | None) -> Float[np.ndarray, "samples"]:
-    """A sound file => mono at that rate, of that length at most.
+    """Load a sound file as mono at a sample rate, cut to a number of seconds.
 
     Raises:
-        UserError: it cannot be read, is too short, or holds values that are not numbers.
+        UserError: it is shorter than 0.1 s, or `read_audio` refuses it.
     """
-    try:
-        wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise UserError(f"{path} cannot be read as sound: {error}") from error
-    mono = wave.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise UserError(f"{path} holds values that are not numbers (nan or infinite)")
-    if len(mono) < SHORTEST * rate:
-        raise UserError(f"{path} has {len(mono) / rate:.3f} s of sound; {SHORTEST} s are needed")
-    mono = np.asarray(soxr.resample(mono, rate, sample_rate), dtype=np.float32)
+    mono = read_audio(path, sample_rate).numpy()
+    if len(mono) < SHORTEST * sample_rate:
+        raise UserError(f"{path} has {len(mono) / sample_rate:.3f} s of sound; {SHORTEST} s are needed")
     if seconds is not None and len(mono) > (most := round(seconds * sample_rate)):
         mono, fade = mono[:most].copy(), min(most, round(FADE * sample_rate))
         mono[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
