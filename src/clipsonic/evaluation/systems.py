@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from clipsonic.data.pairs import PROMPT, SOUND_PROMPT
+from clipsonic.encoders.base import PROMPT, SOUND_PROMPT
 
 
 @dataclass(frozen=True)

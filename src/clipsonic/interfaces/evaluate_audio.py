@@ -164,7 +164,7 @@ def _against_words(
 ) -> "tuple[Mean | None, Agreement | None]":
     """CLAP score of the clips with a prompt, class agreement of those with a label."""
     from clipsonic.config import SAMPLE_RATE
-    from clipsonic.data.pairs import SOUND_PROMPT
+    from clipsonic.encoders.base import SOUND_PROMPT
     from clipsonic.evaluation.agreement import measure_agreement
     from clipsonic.evaluation.audio_files import items_of
     from clipsonic.evaluation.bootstrap import bootstrap_mean

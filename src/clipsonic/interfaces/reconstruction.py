@@ -42,8 +42,8 @@ def _run(
     from clipsonic import __version__
     from clipsonic.audio import log_mel
     from clipsonic.config import SAMPLE_RATE
-    from clipsonic.data.pairs import SOUND_PROMPT
     from clipsonic.data.waves import Waves
+    from clipsonic.encoders.base import SOUND_PROMPT
     from clipsonic.encoders.load import load_audio_encoder
     from clipsonic.evaluation.embeddings import load_sound_embedding
     from clipsonic.evaluation.reconstruction import again, long_enough, measure_reconstruction

@@ -19,7 +19,7 @@ from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ignore_interrupts
 from clipsonic.data.draws import ALONE, Share
 from clipsonic.data.labelled import LabelBatch, LabelDraws, LabelledCrops
-from clipsonic.data.pairs import SOUND_PROMPT
+from clipsonic.encoders.base import SOUND_PROMPT
 from clipsonic.encoders.mini import TEXT_FEATURES, text_features
 from clipsonic.encoders.mini_audio import MiniAudioEncoder, even
 from clipsonic.errors import UserError

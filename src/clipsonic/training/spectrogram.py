@@ -23,12 +23,11 @@ from torch.nn.functional import normalize
 from clipsonic.audio import log_mel, to_model_range
 from clipsonic.data.dataset import Batch, ClipDataset, batches, encoder_of
 from clipsonic.data.draws import ALONE, Draws, Share
-from clipsonic.data.pairs import PROMPT, SOUND_PROMPT
 from clipsonic.data.shards import read_info
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.sampling import solver
 from clipsonic.diffusion.unet import MelUNet, build_unet, predict
-from clipsonic.encoders.base import Encoder, TextEncoder, fingerprint
+from clipsonic.encoders.base import TextEncoder, fingerprint
 from clipsonic.errors import UserError
 from clipsonic.model_folder import WEIGHTS, check_folder
 from clipsonic.parts import bridges_of
@@ -36,6 +35,7 @@ from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.settings.spectrogram import SpectrogramSettings
 from clipsonic.training.filters import filtered
 from clipsonic.training.recipe import Recipe
+from clipsonic.understanding import embed_labels
 from clipsonic.vocoder.load import vocoder_of
 
 TRAINING_SPLITS = {"train"}
@@ -68,10 +68,10 @@ class SpectrogramRecipe(Recipe):
         self.data = data
         if encoder is not None and settings.condition == "image":
             raise UserError("another encoder reads labels, not pictures: it needs --set condition=text")
-        labels = sorted(read_info(data).labels)
+        self.labels = sorted(read_info(data).labels)
         # Now, so that a missing one is not found out at the first checkpoint.
         self.encoder = encoder if encoder is not None else encoder_of(data)
-        self.said = label_embeddings(self.encoder, labels) if settings.condition == "text" else None
+        self.said = label_embeddings(self.encoder, self.labels) if settings.condition == "text" else None
         self.clips = self._clips(TRAINING_SPLITS, settings.speed)
         self.process = noise_process(settings.diffusion)
         self.objective = Objective(self.process)
@@ -168,6 +168,7 @@ class SpectrogramRecipe(Recipe):
             vocoder=vocoder_of(folder),
             sampling_steps=diffusion.sampling_steps,
             condition=self.settings.condition,
+            labels=self.labels,
             **bridges_of(folder),
         )
         pipeline.save(folder, half=self.settings.weights == "float16")
@@ -193,13 +194,8 @@ def begin_with(unet: MelUNet, folder: Path) -> str:
 
 
 def label_embeddings(encoder: TextEncoder, labels: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Labels => unit embeddings (D,) of the paper's words for them.
-
-    Those are "a photo of [label]" to an encoder of pictures and "the sound of [label]" to one of sounds.
-    """
-    prompt = PROMPT if isinstance(encoder, Encoder) else SOUND_PROMPT
-    rows = encoder.encode_text([prompt.format(label) for label in labels]).float().cpu().numpy()
-    return dict(zip(labels, rows, strict=True))
+    """Return unit embeddings (D,) of `embed_labels`, by label."""
+    return dict(zip(labels, embed_labels(encoder, labels).numpy(), strict=True))
 
 
 def strayed(embedding: Float[Tensor, "b d"], most: float, random: torch.Generator) -> Float[Tensor, "b d"]:
