@@ -18,8 +18,7 @@ from encoder_report import WORDS
 
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
-from clipsonic.data.pairs import SOUND_PROMPT
-from clipsonic.encoders.base import AudioEncoder
+from clipsonic.encoders.base import SOUND_PROMPT, AudioEncoder
 from clipsonic.encoders.load import load_audio_encoder
 from clipsonic.evaluation.bootstrap import bootstrap_mean
 

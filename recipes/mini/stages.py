@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from clipsonic.audio import log_mel
 from clipsonic.config import CLIP_SECONDS, HOP_LENGTH, SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
-from clipsonic.data.pairs import SOUND_PROMPT
 from clipsonic.data.shards import read_info
+from clipsonic.encoders.base import SOUND_PROMPT
 from clipsonic.encoders.load import load_audio_encoder
 from clipsonic.evaluation.questions import questions
 from clipsonic.pipeline import CLIPSonicPipeline
