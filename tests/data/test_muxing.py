@@ -15,7 +15,8 @@ import pytest
 
 from clipsonic.data.bounded import PATIENCE
 from clipsonic.data.footage import Footage
-from clipsonic.data.muxing import CODECS, _mux, check_muxing, with_sound
+from clipsonic.data.media_types import WRITTEN_VIDEOS
+from clipsonic.data.muxing import _mux, check_muxing, with_sound
 from clipsonic.errors import UserError
 
 from ..conftest import tone, write_video
@@ -139,7 +140,7 @@ def test_a_container_that_does_not_take_the_pictures(tmp_path: Path) -> None:
     assert not (tmp_path / "out.webm").exists()
     with pytest.raises(UserError, match="should end in"):
         with_sound(video, SILENCE, RATE, tmp_path / "out.avi")
-    assert ".avi" not in CODECS
+    assert ".avi" not in WRITTEN_VIDEOS
     check_muxing(video, RATE, ".mkv")
     with pytest.raises(UserError, match="no moving pictures"):
         check_muxing(write_record(tmp_path / "record.mp4"), RATE, ".mp4")

@@ -87,11 +87,11 @@ def test_captioned_pictures_are_embedded_once(pictures, mini_encoder, tmp_path, 
     ("name", "text", "said"),
     [
         ("l.jsonl", '{"path": "a.png"}', "entry 1: it needs 'path' and 'caption'"),
-        ("l.jsonl", "[1]", "neither CSV nor JSON lines"),
+        ("l.jsonl", "[1]", "line 1.*object"),
         ("l.jsonl", '{"path": 5, "caption": "x"}', "entry 1"),
         ("l.jsonl", '{"path": "a.png", "captions": 5}', "entry 1"),
-        ("l.jsonl", "not json", "neither CSV nor JSON lines"),
-        ("l.csv", "file,caption\na.png,x", "entry 1"),
+        ("l.jsonl", "not json", "line 1.*JSON"),
+        ("l.csv", "split,caption\ntrain,x", "entry 1"),
     ],
 )
 def test_damaged_lists_are_told(tmp_path, name, text, said) -> None:

@@ -195,10 +195,10 @@ def test_a_missing_file_is_looked_for_again(tmp_path, mini_encoder) -> None:
 def test_each_file_once_and_odd_lists(videos, tmp_path) -> None:
     assert len(find_videos([videos, videos / "a.mp4", videos])) == 9
     (tmp_path / "latin.csv").write_bytes("path,label\na.mp4,caf\xe9\n".encode("latin-1"))
-    with pytest.raises(UserError, match="no CSV in UTF-8"):
+    with pytest.raises(UserError, match="UTF-8"):
         find_videos([tmp_path / "latin.csv"])
-    (tmp_path / "other.csv").write_text("file\na.mp4\n")
-    with pytest.raises(UserError, match="column named 'path'; it has file"):
+    (tmp_path / "other.csv").write_text("label\na.mp4\n")
+    with pytest.raises(UserError, match="column named 'path'; it has label"):
         find_videos([tmp_path / "other.csv"])
 
 

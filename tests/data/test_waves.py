@@ -66,7 +66,7 @@ def test_nothing_to_train_on_is_told(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"path\nWei\xdfe.wav\n", "no CSV in UTF-8"), (b"file\na.wav\n", "column named 'path'")],
+    [(b"path\nWei\xdfe.wav\n", "UTF-8"), (b"label\na.wav\n", "column named 'path'")],
 )
 def test_a_list_that_is_none(tmp_path, content, said) -> None:
     (tmp_path / "list.csv").write_bytes(content)

@@ -67,9 +67,9 @@ def test_what_is_wrong_is_said(sounds, tmp_path) -> None:
     rows = tmp_path / "list.csv"
     with pytest.raises(UserError, match="cannot be read"):
         find_audio(sounds, rows)
-    for text in ("path,prompt\na.flac,rain\n", "\0\n"):
+    for text, said in (("path,prompt\na.flac,rain\n", "'path'"), ("\0\n", "column"), ("file\n", "is empty")):
         rows.write_text(text)
-        with pytest.raises(UserError, match="is no list of clips"):
+        with pytest.raises(UserError, match=said):
             find_audio(sounds, rows)
     rows.write_text("file,prompt\nz.wav,rain\na.flac,rain\n")
     with pytest.raises(UserError, match=r"names z.wav, which is not in .*; 1 such lines"):
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_said(sounds, tmp_path) -> None:
     rows = tmp_path / "list.jsonl"
     for text in ("[1]\n", "{\n", '{"prompt": "rain"}\n'):
         rows.write_text(text)
-        with pytest.raises(UserError, match="is no list of clips"):
+        with pytest.raises(UserError, match="line 1"):
             find_audio(sounds, rows)
 
 

@@ -154,10 +154,10 @@ def test_several_processes_make_the_same(clipsonic_command, tiny_model, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("p.csv", b"words\na dog\n", "has a column 'words'"),
+        ("p.csv", b"words\na dog\n", "unknown column 'words'"),
         ("p.txt", b"", "has no rows"),
         ("p.md", b"a dog", "should end in .txt, .csv or .jsonl"),
-        ("p.txt", b"\xff\xfe\x00", "cannot be read as UTF-8"),
+        ("p.txt", b"\xff\xfe\x00", "UTF-8"),
         ("p.jsonl", b'{"prompt": 1}\n[1]\n{"prompt": "a dog", "speed": 2}\n{', "4 of 4 rows"),
     ],
 )

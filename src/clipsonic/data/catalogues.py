@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from clipsonic.data.media_types import PICTURES, list_files
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
 
@@ -17,7 +18,6 @@ CLIP_SECONDS = 10  # of a VGGSound clip
 NAME = re.compile(r"([A-Za-z0-9_-]{11})(?:_([0-9]{1,9})(?:_([0-9]{1,9}))?)?")
 Key = tuple[str, int | None]  # YouTube id, and the second at which a clip starts; None: the whole video
 
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _IMAGEHEAR = """
     accordion bass bells bird bongo car cat chicken cow cricket dog drums duck flute frog guitar gun harmonica horse
     lion motorcycle people piano police rain saxophone sheep train trumpet waterfall
@@ -183,7 +183,7 @@ def read_imagehear(
     if not folder.is_dir():
         raise UserError(f"no folder {folder}")
     queries = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES):
+    for path in list_files(folder, PICTURES).files:
         try:
             open_picture(path)
         except UserError as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsonic.data.catalogues import CLIP_SECONDS, Entry, Key, key_of
-from clipsonic.data.sources import VIDEO_SUFFIXES
+from clipsonic.data.media_types import VIDEOS, list_files
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file
 
@@ -68,23 +68,15 @@ def _find(folder: Path) -> tuple[dict[Key, str], int]:
     """Videos by what their names say, and how many videos there are under any name."""
     if not folder.is_dir():
         raise UserError(f"no folder {folder}")
+    try:
+        listing = list_files(folder, VIDEOS)
+    except OSError as error:
+        raise UserError(f"cannot list {folder}: {error.strerror}") from error
     files: dict[Key, str] = {}
-    videos = 0
-    for place, below, names in os.walk(folder, onerror=_unreadable):
-        below.sort()
-        inside = os.path.relpath(place, folder)
-        for name in sorted(names):
-            stem, dot, suffix = name.rpartition(".")
-            if dot + suffix.lower() not in VIDEO_SUFFIXES:
-                continue
-            videos += 1
-            if (key := key_of(stem)) is not None:
-                files.setdefault(key, f"{inside}/{name}")
-    return files, videos
-
-
-def _unreadable(error: OSError) -> None:
-    raise UserError(f"cannot list {error.filename}: {error.strerror}") from error
+    for path in listing.files:
+        if (key := key_of(path.stem)) is not None:
+            files.setdefault(key, path.relative_to(folder).as_posix())
+    return files, len(listing.files)
 
 
 def write_list(joined: Joined, out: Path) -> None:

@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from clipsonic.data.bounded import PATIENCE, Died, once, time_limit
 from clipsonic.data.frames import open_film, picture_track
+from clipsonic.data.media_types import WRITTEN_VIDEOS
 from clipsonic.data.video import Unusable
 from clipsonic.errors import UserError
 
-CODECS = {".mp4": "aac", ".m4v": "aac", ".mov": "aac", ".mkv": "flac", ".webm": "libopus"}
 FRAME = 4096  # samples handed to the encoder at once
 REORDERED = 32  # packets; none is stored further from its place in the order of showing
 
@@ -41,8 +41,8 @@ def with_sound(
         UserError: the ending is none of these, its container does not take the video's pictures, or they cannot
             be read.
     """
-    if out.suffix.lower() not in CODECS:
-        raise UserError(f"{out} should end in {', '.join(CODECS)}")
+    if out.suffix.lower() not in WRITTEN_VIDEOS:
+        raise UserError(f"{out} should end in {', '.join(WRITTEN_VIDEOS)}")
     try:
         once(_mux, video, wave, sample_rate, out, patience)
     except (Died, Unusable) as error:
@@ -59,7 +59,7 @@ def _mux(
     video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int, out: Path, patience: float
 ) -> None:
     """What the other process does."""
-    codec = CODECS[out.suffix.lower()]
+    codec = WRITTEN_VIDEOS[out.suffix.lower()]
     alive = time_limit(video, patience)
     try:
         with (
@@ -91,7 +91,9 @@ def _mux(
     except (av.error.FFmpegError, ValueError, TimeoutError) as error:  # ValueError: a codec it cannot hold
         why = getattr(error, "strerror", None) or error
         others = [
-            kind for kind in (video.suffix.lower(), ".mkv") if kind in CODECS and kind != out.suffix.lower()
+            kind
+            for kind in (video.suffix.lower(), ".mkv")
+            if kind in WRITTEN_VIDEOS and kind != out.suffix.lower()
         ]
         other = f"write {others[0]} instead, or " if others else "write "
         raise UserError(

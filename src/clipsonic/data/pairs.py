@@ -1,12 +1,9 @@
 """Words and pictures that belong together => pairs of texts and image embeddings, for the bridges between them."""
 
-import csv
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from clipsonic.data.dataset import ClipDataset
+from clipsonic.data.lists import read_rows
 from clipsonic.data.pictures import open_picture
 from clipsonic.encoders.base import PROMPT, Encoder
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file
 
+COLUMNS = ("path", "caption", "captions", "split")
 CHUNK = 512  # pictures embedded between two saves
 OPEN = 32  # pictures in memory at once, at their full size
 
@@ -89,30 +88,19 @@ def read_captions(file: Path) -> list[Captioned]:
     Paths are taken relative to the list; `split` is `train` unless given.
 
     Raises:
-        UserError: there is no such list, or a line lacks its path or caption.
+        UserError: there is no such list, a column is unknown, or a line lacks its path or caption.
     """
     if not file.is_file():
         raise UserError(f"no list of captioned pictures {file}")
     found = []
-    try:
-        for number, row in enumerate(_rows(file), 1):
-            captions = row.get("captions") or row.get("caption")
-            captions = captions if isinstance(captions, list) else [captions]
-            captions = [text for text in captions if isinstance(text, str) and text.strip()]
-            if not isinstance(row.get("path"), str) or not row["path"] or not captions:
-                raise UserError(f"{file}, entry {number}: it needs 'path' and 'caption'")
-            found.append(Captioned(file.parent / row["path"], captions, row.get("split") or "train"))
-    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise UserError(f"{file} is neither CSV nor JSON lines in UTF-8: {error}") from error
+    for number, row in enumerate(read_rows(file, COLUMNS), 1):
+        captions = row.get("captions") or row.get("caption")
+        captions = captions if isinstance(captions, list) else [captions]
+        captions = [text for text in captions if isinstance(text, str) and text.strip()]
+        if not isinstance(row.get("path"), str) or not captions:
+            raise UserError(f"{file}, entry {number}: it needs 'path' and 'caption'")
+        found.append(Captioned(file.parent / row["path"], captions, row.get("split") or "train"))
     return found
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        if file.suffix.lower() == ".csv":
-            yield from csv.DictReader(lines)
-        else:
-            yield from (json.loads(line) for line in lines if line.strip())
 
 
 def captioned_pairs(

@@ -1,28 +1,18 @@
 """Files, folders and CSV lists => the videos to prepare, and what is known of each."""
 
-import csv
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from clipsonic.data.lists import read_rows
+from clipsonic.data.media_types import VIDEOS, list_files
 from clipsonic.errors import UserError
 
-VIDEO_SUFFIXES = {
-    ".mp4",
-    ".mkv",
-    ".webm",
-    ".mov",
-    ".avi",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".flv",
-    ".wmv",
-    ".ogv",
-}
+LISTS = (".csv", ".jsonl")
+COLUMNS = ("path", "label", "split", "licence", "license", "start", "seconds")
 
 
 @dataclass(frozen=True)
@@ -38,42 +28,58 @@ class Video:
     seconds: float | None = None  # length of the piece; None: all the rest
 
 
-def find_videos(sources: Sequence[Path]) -> list[Video]:
-    """Files, folders (searched to the bottom) and CSV lists => videos, each once, in a fixed order.
+def find_videos(sources: Sequence[Path], tell: Callable[[str], None] = lambda line: None) -> list[Video]:
+    """Return the videos of files, folders (with their subfolders) and lists, each once, in a fixed order.
 
-    A CSV has a column `path`, taken relative to the CSV, and may have `label`, `split` and `licence`; `start` and
-    `seconds` name a piece of the video, of which a CSV may list several. Files named directly or in a CSV are tried
-    whatever they are called; folders are searched by file name ending.
+    A list (CSV or JSON lines) has a column `path`, taken relative to the list, and may have `label`, `split` and
+    `licence`; `start` and `seconds` name a piece of the video, of which a list may name several. Files named
+    directly or in a list are tried whatever they are called; folders are searched for names that end as videos do.
+
+    Args:
+        tell: called with a line about the other files of a folder.
 
     Raises:
-        UserError: a source is missing, a CSV lacks its column or has a wrong number, or there is no video at all.
+        UserError: a source is missing, a list lacks its column, has one that is not read or a wrong number, or
+            there is no video at all.
     """
     found: dict[str, Video] = {}
     places: set[tuple[Path, float, float | None]] = set()
     for source in sources:
-        if source.is_dir():
-            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-            name = source.resolve().name
-            videos = [Video(path, f"{name}/{path.relative_to(source).as_posix()}") for path in inside]
-        elif source.suffix.lower() == ".csv" and source.exists():
-            videos = list(_read_list(source))
-        elif source.exists():
-            videos = [Video(source, source.name)]
-        else:
-            raise UserError(f"{source} does not exist")
-        for video in videos:
+        for video in _videos_of(source, tell):
             place = (_place(video.path), video.start, video.seconds)
             if place in places:
                 continue
             places.add(place)
-            name = os.fsencode(video.name).decode("utf-8", "backslashreplace")  # not every file name is text
-            name = name if name not in found else f"{place[0]}@{video.start!r}+{video.seconds}"
+            name = _as_text(video.name)
+            name = name if name not in found else f"{_as_text(place[0])}@{video.start!r}+{video.seconds}"
             found[name] = replace(video, name=name)
     if not found:
         raise UserError(
-            f"no video found in {', '.join(map(str, sources))} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
+            f"no video found in {', '.join(map(str, sources))} (looked for {', '.join(sorted(VIDEOS))})"
         )
     return list(found.values())
+
+
+def _videos_of(source: Path, tell: Callable[[str], None]) -> list[Video]:
+    try:
+        if source.is_dir():
+            listing = list_files(source, VIDEOS)
+            if (line := listing.left_out(source)) is not None:
+                tell(line)
+            name = source.resolve().name
+            return [Video(path, f"{name}/{path.relative_to(source).as_posix()}") for path in listing.files]
+    except OSError as error:
+        raise UserError(f"{source} cannot be listed: {error.strerror or error}") from error
+    if not source.exists():
+        raise UserError(f"{source} does not exist")
+    if source.suffix.lower() in LISTS:
+        return list(_read_list(source))
+    return [Video(source, source.name)]
+
+
+def _as_text(name: str | Path) -> str:
+    """Return a file name with its bytes that are not UTF-8 as escapes: JSON cannot hold them."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _place(path: Path) -> Path:
@@ -83,43 +89,33 @@ def _place(path: Path) -> Path:
         return path.absolute()
 
 
-def rows_of(source: Path) -> list[dict[str, str]]:
-    """A CSV list of files => its rows that have a `path`.
-
-    Raises:
-        UserError: it is no CSV, or has no such column.
-    """
-    try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            columns, rows = table.fieldnames or [], list(table)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{source} is no CSV in UTF-8: {error}") from error
-    if "path" not in columns:
-        raise UserError(f"{source} needs a column named 'path'; it has {', '.join(columns) or 'none'}")
-    return [row for row in rows if row["path"]]
-
-
 def _read_list(source: Path) -> Iterator[Video]:
-    for row in rows_of(source):
+    for row in read_rows(source, COLUMNS, needed=("path",)):
         start, seconds = (_seconds(source, row, column) for column in ("start", "seconds"))
+        path = _text(source, row, "path")
         yield Video(
-            source.parent / row["path"],
-            row["path"] if start is None else f"{row['path']}@{start:.10g}",
-            row.get("label") or None,
-            row.get("split") or "train",
-            row.get("licence") or row.get("license") or None,
+            source.parent / path,
+            path if start is None else f"{path}@{start:.10g}",
+            _text(source, row, "label") or None,
+            _text(source, row, "split") or "train",
+            _text(source, row, "licence") or _text(source, row, "license") or None,
             start or 0.0,
             seconds,
         )
 
 
-def _seconds(source: Path, row: dict[str, str], column: str) -> float | None:
-    if not (said := row.get(column)):
+def _text(source: Path, row: dict[str, Any], column: str) -> str:
+    if not isinstance(value := row.get(column, ""), str):
+        raise UserError(f"{source}: {column} must be text, got {value!r}")
+    return value
+
+
+def _seconds(source: Path, row: dict[str, Any], column: str) -> float | None:
+    if (said := row.get(column)) is None:
         return None
     try:
         value = float(said)
-    except ValueError:
+    except (TypeError, ValueError):
         value = math.nan
     if not 0 <= value < math.inf:
         raise UserError(f"{source}: {column} '{said}' of {row['path']} is no number of seconds")

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -14,11 +13,11 @@ from torch.utils.data import Dataset
 
 from clipsonic.audio import from_16_bit, read_audio
 from clipsonic.data.dataset import CACHE_BYTES, ClipDataset
-from clipsonic.data.sources import rows_of
+from clipsonic.data.lists import read_rows
+from clipsonic.data.media_types import SOUNDS, list_files
 from clipsonic.errors import UserError
 
-SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}  # which says no rate
-SUFFIXES |= {".mp3", ".ogg", ".oga", ".opus", ".aif"}
+COLUMNS = ("path", "label", "split", "licence", "license")
 HELD_OUT = 20  # one file in so many, where nothing else says which
 SILENCE = 1e-4  # crops of a smaller root mean square are drawn again
 TRIES = 4
@@ -28,7 +27,7 @@ class Waves(Dataset[NDArray[np.float32]]):
     """The recordings of one side of the split, by number, read once and kept as 16 bit.
 
     Args:
-        sources: prepared data sets, folders of sound files, or CSV lists with `path`, perhaps `split` and
+        sources: prepared data sets, folders of sound files, or lists with `path`, perhaps `split` and
             `label`.
         held_out: the other side: what is not of split `train` or, in folders, one file in 20, chosen by its name.
         crop: samples of a crop.
@@ -60,21 +59,21 @@ class Waves(Dataset[NDArray[np.float32]]):
                     self._readers.append((clips, number))
             return
         if source.is_dir():
-            files = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
             listed: list[tuple[Path, bool, str | None]] = [
-                (path, _chosen(path.relative_to(source).as_posix()), None) for path in files
+                (path, _chosen(path.relative_to(source).as_posix()), None)
+                for path in list_files(source, SOUNDS).files
             ]
-        elif source.suffix.lower() == ".csv" and source.is_file():
+        elif source.suffix.lower() in (".csv", ".jsonl") and source.is_file():
             listed = [
                 (
                     source.parent / row["path"],
                     (row.get("split") or "train") != "train",
                     row.get("label") or None,
                 )
-                for row in rows_of(source)
+                for row in read_rows(source, COLUMNS, needed=("path",))
             ]
         else:
-            raise UserError(f"{source} is neither a prepared data set, nor a folder of sound, nor a CSV list")
+            raise UserError(f"{source} is neither a prepared data set, nor a folder of sound, nor a list")
         for path, held, label in listed:
             if held == held_out:
                 self.names.append(str(path))

@@ -51,5 +51,5 @@ def _bases(word: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1)
 def _entries() -> Mapping[str, str]:
-    lines = gzip.decompress(FILE.read_bytes()).decode().splitlines()
+    lines = gzip.decompress(FILE.read_bytes()).decode().rstrip("\n").split("\n")
     return dict(line.split("\t") for line in lines if not line.startswith("#"))

@@ -1,9 +1,8 @@
 """A folder of sound files and what is known of each: the words it was made for, and its label."""
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,12 @@ from torch import Tensor
 
 from clipsonic.audio import read_audio
 from clipsonic.config import SAMPLE_RATE
-from clipsonic.data.waves import SUFFIXES
+from clipsonic.data.lists import read_rows
+from clipsonic.data.media_types import DESCRIPTIONS, PICTURES, SOUNDS, list_files
 from clipsonic.errors import UserError
 from clipsonic.evaluation.questions import INDEX
 
+COLUMNS = ("file", "prompt", "label", "clip")
 SHORTEST = 0.1  # seconds; what is shorter is left out, and told
 
 
@@ -30,7 +31,9 @@ class AudioFile:
     clip: str | None = None  # what it was asked about; several may be of one
 
 
-def find_audio(folder: Path, prompts: Path | None = None) -> list[AudioFile]:
+def find_audio(
+    folder: Path, prompts: Path | None = None, tell: Callable[[str], None] = lambda line: None
+) -> list[AudioFile]:
     """The sound files of a folder, to the bottom, sorted by name.
 
     Args:
@@ -39,15 +42,19 @@ def find_audio(folder: Path, prompts: Path | None = None) -> list[AudioFile]:
             clips of the same `clip` count as one where intervals are drawn. Without it, an
             `index.csv` of that form there counts, else the JSON that `clipsonic generate` writes beside each
             clip. Files without words are kept.
+        tell: called with a line about the other files of the folder.
 
     Raises:
         UserError: no such folder or list, no sound in it, or the list names a file that is not there.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; name one of sound files")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    listing = list_files(folder, SOUNDS)
+    paths = [path for path in listing.files if path.is_file()]
     if not paths:
-        raise UserError(f"no sound files in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
+        raise UserError(f"no sound files in {folder} (looked for {', '.join(sorted(SOUNDS))})")
+    if (line := listing.left_out(folder, DESCRIPTIONS | PICTURES)) is not None:
+        tell(line)
     names = [path.relative_to(folder).as_posix() for path in paths]
     if prompts is None and (folder / INDEX).is_file():
         prompts = folder / INDEX
@@ -64,29 +71,16 @@ def find_audio(folder: Path, prompts: Path | None = None) -> list[AudioFile]:
 
 
 def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None, str | None]]:
-    """A list => file: (prompt, label, clip)."""
-    try:
-        text = path.read_text("utf-8-sig")
-        if path.suffix.lower() == ".csv":
-            rows = list(csv.DictReader(text.splitlines(keepends=True)))
-        else:
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        if not rows:
-            raise ValueError("it is empty")
-        return {
-            str(row["file"]).removeprefix("./"): (
-                row.get("prompt") or None,
-                row.get("label") or None,
-                row.get("clip") or None,
-            )
-            for row in rows
-        }
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+    """Load a list => file: (prompt, label, clip)."""
+    known: dict[str, tuple[str | None, str | None, str | None]] = {}
+    for row in read_rows(path, COLUMNS, needed=("file",)):
+        prompt, label, clip = (None if row.get(name) is None else str(row[name]) for name in COLUMNS[1:])
+        known[str(row["file"]).removeprefix("./")] = (prompt, label, clip)
+    if not known:
         raise UserError(
-            f"{path} is no list of clips: CSV or JSON lines with 'file', 'prompt' and perhaps 'label' ({error!r})"
-        ) from error
+            f"{path} is empty; a list of clips has 'file', 'prompt' and perhaps 'label' and 'clip'"
+        )
+    return known
 
 
 def _beside(path: Path) -> tuple[str | None, str | None]:

@@ -70,7 +70,7 @@ def _run_audio(
     from clipsonic.evaluation.mel_fid import MelImageEmbedding
     from clipsonic.interfaces.prepare import choose_encoder
 
-    made, real = find_audio(folder, prompts), find_audio(reference)
+    made, real = find_audio(folder, prompts, note), find_audio(reference, tell=note)
     choices = [label.strip() for label in (labels or "").split(",") if label.strip()]
     if choices and (strangers := sorted({file.label for file in made if file.label} - set(choices))):
         raise UserError(f"clips are labelled '{strangers[0]}', which is not among --labels")

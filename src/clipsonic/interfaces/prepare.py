@@ -32,7 +32,7 @@ def run(
         raise UserError(f"{workers} reader processes; at least one is needed")
     if url_of(out) is not None:
         raise UserError(f"{url_of(out)} cannot be written to; name a folder, and copy it there afterwards")
-    videos = find_videos(sources)
+    videos = find_videos(sources, note)
     encoder = choose_encoder(encoder_name)
     began, seconds_before = time.monotonic(), None
     with bar("videos") as progress:

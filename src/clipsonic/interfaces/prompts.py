@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clipsonic.data.lists import OWN, check_columns, lines_of, read_text
 from clipsonic.errors import UserError
 from clipsonic.interfaces.asking import Asked, Query
 from clipsonic.interfaces.writing import FILMS, SOUNDS, file_name
@@ -49,17 +50,13 @@ def read_prompts(path: Path, like: Asked, folder: Path, ending: str) -> Iterator
 
 def _rows(path: Path) -> Iterator[dict[str, Any] | str]:
     """Rows as they are written; one that cannot be read is a string that says why."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(f"no prompts file {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    if not path.exists():
+        raise UserError(f"no prompts file {path}")
+    text = read_text(path)
     kind = path.suffix.lower()
     if kind == ".csv":
-        table = csv.DictReader(io.StringIO(text), restkey="", strict=True)
-        if unknown := [name for name in table.fieldnames or [] if name not in FIELDS]:
-            raise UserError(f"{path} has a column {unknown[0]!r}; columns are {', '.join(FIELDS)}")
+        table = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
+        check_columns(str(path), table.fieldnames or [], FIELDS)
         while True:
             try:
                 row = next(table)
@@ -68,10 +65,10 @@ def _rows(path: Path) -> Iterator[dict[str, Any] | str]:
             except csv.Error as error:
                 yield f"the row is no CSV: {error}"
                 continue
-            filled = {name: value for name, value in row.items() if value}
+            filled = {name: value for name, value in row.items() if value and not name.startswith(OWN)}
             yield "the row has more cells than there are columns" if "" in row else filled
     elif kind == ".jsonl":
-        for line in filter(str.strip, text.split("\n")):  # a string may hold other ends of lines
+        for line in filter(str.strip, lines_of(text)):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
@@ -79,7 +76,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any] | str]:
             else:
                 yield row if isinstance(row, dict) else "the line is no JSON object"
     elif kind == ".txt":
-        yield from ({"prompt": line.strip()} for line in text.splitlines() if line.strip())
+        yield from ({"prompt": line.strip()} for line in lines_of(text) if line.strip())
     else:
         raise UserError(f"{path} should end in .txt, .csv or .jsonl")
 
@@ -89,8 +86,7 @@ def _request(
 ) -> Asked:
     if isinstance(row, str):
         raise UserError(row)
-    if unknown := row.keys() - set(FIELDS):
-        raise UserError(f"unknown field {min(unknown)!r}; fields are {', '.join(FIELDS)}")
+    check_columns("the row", row, FIELDS)
     for name in TEXTS[1:]:
         if name in row and not isinstance(row[name], str):
             raise UserError(f"{name} is {row[name]!r}, and should be text")

@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Float
 
 from clipsonic.config import SAMPLE_RATE
+from clipsonic.data.media_types import WRITTEN_VIDEOS
 from clipsonic.errors import UserError
 from clipsonic.interfaces.pictures import save_mel
 
 SOUNDS = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
-FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+FILMS = tuple(WRITTEN_VIDEOS)
 RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 

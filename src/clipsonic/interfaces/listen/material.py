@@ -1,14 +1,16 @@
 """Folders of several systems' sounds, and the prompts they answer => one sound for each prompt and system."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from clipsonic.data.lists import read_rows
 from clipsonic.errors import UserError
 from clipsonic.evaluation.audio_files import AudioFile, find_audio
+
+COLUMNS = ("prompt", "image", "clip", "label")
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,8 @@ def _prompts_of(name: str, files: Sequence[AudioFile]) -> list[Prompt]:
 
 
 def _read(path: Path) -> list[Prompt]:
-    try:
-        rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines(keepends=True)))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, csv.Error) as error:
-        raise UserError(f"{path} is no CSV: {error}") from error
     found = []
-    for number, row in enumerate(rows, 2):
+    for number, row in enumerate(read_rows(path, COLUMNS), 2):
         text, image = row.get("prompt") or None, row.get("image") or None
         field = next((name for name in ("clip", "label", "prompt") if row.get(name)), None)
         if field is None or not (text or image):
