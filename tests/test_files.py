@@ -11,7 +11,19 @@ import pytest
 
 from clipsonic import files
 from clipsonic.errors import UserError
-from clipsonic.files import LOCK, only_one, take_place, whole_file, whole_folder, write_json, writing
+from clipsonic.files import (
+    LOCK,
+    cache_folder,
+    ensure_cache,
+    only_one,
+    take_place,
+    user_cache,
+    whole_file,
+    whole_folder,
+    write_json,
+    writing,
+)
+from clipsonic.published import torch_hub_folder
 
 HOLD = "import sys, time; from pathlib import Path; from clipsonic.files import only_one\n"
 HOLD += "with only_one(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
@@ -116,3 +128,68 @@ def test_names_last_through_a_power_cut(tmp_path, monkeypatch) -> None:
     write_json(tmp_path / "a.json", 1)
     assert [each if each == "renamed" else each.suffix for each in done] == [".part", "renamed", ""]
     assert done[-1] == tmp_path
+
+
+@pytest.fixture
+def no_home(monkeypatch) -> None:
+    """A process of a user without a home folder or an entry in passwd."""
+    for name in (
+        "HOME",
+        "XDG_CACHE_HOME",
+        "HF_HOME",
+        "TORCH_HOME",
+        "MPLCONFIGDIR",
+        "TORCHINDUCTOR_CACHE_DIR",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+
+def test_cache_of_a_user_without_home_is_temporary_and_for_all_libraries(no_home, monkeypatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    assert user_cache() is None
+    ensure_cache()
+    base = Path(os.environ["XDG_CACHE_HOME"])
+    assert cache_folder() == base / "clipsonic"
+    assert os.environ["MPLCONFIGDIR"] == str(base)
+    assert base.stat().st_mode & 0o77 == 0
+    assert torch_hub_folder().is_absolute()
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_empty_xdg_cache_home_is_as_if_unset(monkeypatch, tmp_path, value) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("TORCH_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if value is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+    assert cache_folder() == tmp_path / ".cache" / "clipsonic"
+    assert torch_hub_folder() == tmp_path / ".cache" / "torch" / "hub" / "checkpoints"
+
+
+def test_empty_home_is_no_home(no_home, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    assert user_cache() is None
+
+
+def test_cache_below_a_file_or_in_a_folder_of_others_is_not_used(monkeypatch, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    assert tmp_path not in cache_folder().parents
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_folder().parent == tmp_path / "cache"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert tmp_path not in cache_folder().parents
+
+
+def test_models_in_a_cache_that_can_only_be_read_are_still_found(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    for name in ("HF_HOME", "TORCH_HOME"):
+        os.environ.pop(name, None)
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path)
+    (tmp_path / "huggingface").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    ensure_cache()
+    assert os.environ["HF_HOME"] == str(tmp_path / "huggingface")
+    assert "TORCH_HOME" not in os.environ
+    assert os.environ["XDG_CACHE_HOME"] != str(tmp_path)

@@ -1,11 +1,14 @@
 """Writing that leaves a whole file or none, in a folder that one process at a time writes to."""
 
+import atexit
 import ctypes
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -150,5 +153,48 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept on this machine: `clipsonic` in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "clipsonic"
+    """Return the folder for what can be made again: in the user's cache, else one that goes with the process."""
+    base = user_cache()
+    return (base if base is not None and can_write(base) else temporary_cache()) / "clipsonic"
+
+
+def user_cache() -> Path | None:
+    """Return XDG_CACHE_HOME, or .cache in the home folder; None if the user has neither."""
+    said = os.environ.get("XDG_CACHE_HOME")
+    if not said and os.environ.get("HOME") == "":  # for which Python gives the root folder
+        return None
+    try:
+        return Path(said or "~/.cache").expanduser().absolute()
+    except RuntimeError:  # neither HOME nor an entry of passwd
+        return None
+
+
+def can_write(folder: Path) -> bool:
+    """Return whether a folder, or the first above it that exists, can be written to."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+@cache
+def temporary_cache() -> Path:
+    """Make a folder that only this user can read and that is removed at the end of the process."""
+    folder = tempfile.mkdtemp(prefix="clipsonic-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def ensure_cache() -> None:
+    """Set environment variables so that every library, and every process started, has a cache that can be written.
+
+    Does nothing where the user's can be. Models downloaded to a cache that can only be read are still found.
+    """
+    base = user_cache()
+    if base is not None and can_write(base):
+        return
+    for name, variable in (("huggingface", "HF_HOME"), ("torch", "TORCH_HOME")):
+        if base is not None and (base / name).is_dir():
+            os.environ.setdefault(variable, str(base / name))
+    folder = str(temporary_cache())
+    os.environ["XDG_CACHE_HOME"] = folder
+    os.environ.setdefault("MPLCONFIGDIR", folder)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", folder)  # torch would ask for the user's name

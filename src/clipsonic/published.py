@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipsonic.errors import UserError
+from clipsonic.files import temporary_cache, user_cache
 from clipsonic.model_folder import SHIPPED, WEIGHTS
 
 
@@ -135,8 +136,8 @@ def local_file(row: Published, file: str) -> Path | None:
 
 def torch_hub_folder() -> Path:
     """Where `torch.hub.load_state_dict_from_url` keeps what it downloaded, found without importing torch."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    return Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser() / "hub" / "checkpoints"
+    home = os.environ.get("TORCH_HOME") or (user_cache() or temporary_cache()) / "torch"
+    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def by_hand(row: Published) -> str:

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from clipsonic.data.waves import Waves
+from clipsonic.data.dataset import read_ahead
+from clipsonic.data.draws import Draws
+from clipsonic.data.waves import Waves, stacked
 from clipsonic.errors import UserError
 
 CROP = 8192
@@ -32,14 +34,14 @@ def test_a_list_says_its_split(sounds, tmp_path) -> None:
     train, held = (Waves([tmp_path / "list.csv"], side, CROP) for side in (False, True))
     assert [name[-6:] for name in train.names] == ["00.wav"]
     assert [name[-6:] for name in held.names] == ["01.wav"]
-    assert abs(train[0, 0].mean() - 0.001) < 1e-4
-    assert abs(held[0, 0].mean() - 0.002) < 1e-4
+    assert abs(train[0, 0].wave.mean() - 0.001) < 1e-4
+    assert abs(held[0, 0].wave.mean() - 0.002) < 1e-4
 
 
 def test_a_prepared_data_set(labelled) -> None:
     train, held = Waves([labelled], False, CROP), Waves([labelled], True, CROP)
     assert (len(train), len(held)) == (5, 1)
-    assert train[0, 3].shape == (CROP,)
+    assert train[0, 3].wave.shape == (CROP,)
 
 
 def test_crops_are_a_function_of_their_seed_and_not_silent(tmp_path) -> None:
@@ -49,10 +51,10 @@ def test_crops_are_a_function_of_their_seed_and_not_silent(tmp_path) -> None:
     soundfile.write(tmp_path / "b.wav", wave[-1000:], 16_000)
     (tmp_path / "l.csv").write_text("path\na.wav\nb.wav\n")
     waves = Waves([tmp_path / "l.csv"], False, CROP)
-    crops = [waves[0, seed] for seed in range(40)]
-    assert np.array_equal(crops[3], waves[0, 3])
+    crops = [waves[0, seed].wave for seed in range(40)]
+    assert np.array_equal(crops[3], waves[0, 3].wave)
     assert sum(crop.max() > 0 for crop in crops) > 35  # half of them, drawn once
-    short = waves[1, 0]
+    short = waves[1, 0].wave
     assert (short[:1000] > 0.4).all()
     assert not short[1000:].any()
 
@@ -72,3 +74,51 @@ def test_a_list_that_is_none(tmp_path, content, said) -> None:
     (tmp_path / "list.csv").write_bytes(content)
     with pytest.raises(UserError, match=said):
         Waves([tmp_path / "list.csv"], False, CROP)
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A folder of two sounds, and two files that are none."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "._0.wav").write_bytes(b"\0\5\x16\7" + bytes(60))
+    soundfile.write(folder / "1.wav", np.full(20_000, 0.25, np.float32), 16_000)
+    (folder / "2.mp3").write_bytes(b"")
+    soundfile.write(folder / "3.wav", np.full(20_000, 0.5, np.float32), 16_000)
+    names = ("._0.wav", "1.wav", "2.mp3", "3.wav")
+    (tmp_path / "list.csv").write_text("path\n" + "".join(f"broken/{name}\n" for name in names))
+    return tmp_path / "list.csv"
+
+
+def test_the_next_recording_stands_for_one_that_cannot_be_read(broken) -> None:
+    waves = Waves([broken], False, CROP)
+    batch = stacked([waves[number, 0] for number in range(4)])
+    assert batch.wave.mean(1).tolist() == pytest.approx([0.25, 0.25, 0.5, 0.5], abs=1e-3)
+    assert [name.rsplit("/", 1)[-1] for name in batch.notes] == ["._0.wav", "2.mp3"]
+    assert all(name in why for name, why in batch.notes.items())
+    assert not waves[0, 1].notes  # it is told once
+
+
+def test_no_recording_that_can_be_read_is_one_line(broken) -> None:
+    for name in ("1.wav", "3.wav"):
+        (broken.parent / "broken" / name).write_bytes(b"no sound")
+    with pytest.raises(UserError, match=r"none of the 4 recordings.*\._0\.wav") as caught:
+        Waves([broken], False, CROP)[0, 0]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_reader_process_tells_its_error_in_one_line(broken) -> None:
+    for name in ("1.wav", "3.wav"):
+        (broken.parent / "broken" / name).write_bytes(b"no sound")
+    with pytest.raises(UserError) as caught:
+        next(read_ahead(Waves([broken], False, CROP), Draws(4, 2, 0, 0), 1, stacked))
+    assert str(caught.value).startswith("none of the 4 recordings")
+    assert "\n" not in str(caught.value)
+
+
+def test_headroom_is_scaled_not_clipped(tmp_path) -> None:
+    wave = (3 * np.sin(np.arange(20_000) / 5)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", wave, 16_000, subtype="FLOAT")
+    (tmp_path / "l.csv").write_text("path\na.wav\n")
+    read = Waves([tmp_path / "l.csv"], False, CROP).wave(0).numpy()
+    np.testing.assert_allclose(read, wave / 3, atol=1e-3)

@@ -137,3 +137,15 @@ def test_discriminators_hear_every_crop_at_one_level(sounds) -> None:
     assert levels[0] == pytest.approx(0.3, rel=1e-4)
     assert levels[2] == pytest.approx(0.3, rel=1e-4)
     assert levels[4] == pytest.approx(10 * levels[6], rel=1e-3)
+
+
+def test_broken_files_are_named_and_the_others_trained_on(sounds, tmp_path) -> None:
+    (tmp_path / "0.wav").write_bytes(b"no sound")
+    (tmp_path / "5.wav").write_bytes(b"")  # the only one that is held out
+    told: list[str] = []
+    recipe = VocoderRecipe(settings(FOURIER), [sounds], told.append)
+    assert recipe.held_out is None
+    batches = recipe.batches(0, 0, 1)
+    assert all(next(batches).wave.abs().max() > 0.1 for _ in range(12))
+    assert len(told) == 2
+    assert "5.wav" in told[0] and "0.wav" in told[1]

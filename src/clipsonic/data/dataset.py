@@ -2,9 +2,10 @@
 
 import io
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from clipsonic.audio import from_16_bit
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
@@ -146,19 +147,37 @@ def stretched(wave: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
 
 def batches(dataset: ClipDataset, draws: Draws, workers: int = 0) -> Iterator[Batch]:
     """Endless training batches, read ahead by `workers` processes."""
+    yield from read_ahead(dataset, draws, workers, _collate)
+
+
+def read_ahead(
+    dataset: Dataset[Any],
+    draws: Sampler[Any],
+    workers: int,
+    collate: Callable[[list[Any]], Any] | None = None,
+) -> Iterator[Any]:
+    """Yield the batches that `draws` names, read ahead by `workers` processes.
+
+    Args:
+        collate: makes a batch of examples; torch's default if None.
+
+    Raises:
+        UserError: of reading an example, in whatever process: the line alone.
+    """
     loader = DataLoader(
         dataset,
         batch_sampler=draws,
         num_workers=workers,
         persistent_workers=workers > 0,
-        collate_fn=_collate,
+        collate_fn=collate,
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=ignore_interrupts if workers else None,
     )
     try:
         yield from loader
     except UserError as error:  # of a reader process: with its traceback around it
-        raise UserError(str(error).rstrip().splitlines()[-1].removeprefix(f"{_NAME}: ")) from error
+        line = str(error).rstrip().split("\n")[-1]
+        raise UserError(line.removeprefix(f"{_NAME}: ")) from error
 
 
 def ignore_interrupts(worker: int) -> None:

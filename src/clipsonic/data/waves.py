@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from clipsonic.audio import from_16_bit, read_audio
+from clipsonic.audio import from_16_bit, read_recording
 from clipsonic.data.dataset import CACHE_BYTES, ClipDataset
 from clipsonic.data.lists import read_rows
 from clipsonic.data.media_types import SOUNDS, list_files
@@ -23,7 +24,7 @@ SILENCE = 1e-4  # crops of a smaller root mean square are drawn again
 TRIES = 4
 
 
-class Waves(Dataset[NDArray[np.float32]]):
+class Waves(Dataset["Crop"]):
     """The recordings of one side of the split, by number, read once and kept as 16 bit.
 
     Args:
@@ -43,6 +44,8 @@ class Waves(Dataset[NDArray[np.float32]]):
         self._readers: list[tuple[ClipDataset, int] | Path] = []
         self._kept: dict[int, NDArray[np.int16]] = {}
         self._bytes = 0
+        self._unreadable: set[int] = set()
+        self._notes: dict[str, str] = {}  # of recordings, until they are told
         for source in sources:
             self._add(source, held_out)
         if not self.names:
@@ -89,11 +92,19 @@ class Waves(Dataset[NDArray[np.float32]]):
         return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
 
     def wave(self, number: int) -> Float[Tensor, "samples"]:
-        """A whole recording, 16 kHz."""
+        """Return a whole recording at 16 kHz; one whose peaks pass full scale is scaled down to it.
+
+        Raises:
+            UserError: it cannot be read.
+        """
         if number not in self._kept:
             reader = self._readers[number]
             if isinstance(reader, Path):
-                found = (read_audio(reader).clamp(-1, 1) * 32767).to(torch.int16).numpy()
+                read, note = read_recording(reader)
+                if note is not None:
+                    self._notes[self.names[number]] = note
+                scale = 32767 / read.abs().max().clamp(min=1)  # headroom above full scale is not cut off
+                found = (read * scale).to(torch.int16).numpy()
             else:
                 found = reader[0].wave(reader[1])
             if self._bytes + found.nbytes > CACHE_BYTES:
@@ -102,11 +113,20 @@ class Waves(Dataset[NDArray[np.float32]]):
             self._bytes += found.nbytes
         return torch.from_numpy(from_16_bit(self._kept[number]))
 
-    def __getitem__(self, draw: tuple[int, int]) -> NDArray[np.float32]:
-        """(number, seed) => a random crop, not silent if four draws find one; short recordings end in zeros."""
+    def __getitem__(self, draw: tuple[int, int]) -> "Crop":
+        """Cut a random crop out of a recording: not a silent one if four draws find one; short ones end in zeros.
+
+        Of a recording that cannot be read, the next that can stands in its place.
+
+        Args:
+            draw: number of the recording, and the seed.
+
+        Raises:
+            UserError: none of the recordings can be read.
+        """
         number, seed = draw
         random = np.random.default_rng(seed)
-        wave = self.wave(number).numpy()
+        wave = self._readable(number)
         crop = np.zeros(self.crop, np.float32)
         for _ in range(TRIES):
             start = random.integers(max(1, len(wave) - self.crop + 1))
@@ -114,7 +134,44 @@ class Waves(Dataset[NDArray[np.float32]]):
             if np.sqrt(np.mean(np.square(piece))) >= SILENCE:
                 break
         crop[: len(piece)] = piece
-        return crop
+        return Crop(crop, self.take_notes())
+
+    def take_notes(self) -> dict[str, str]:
+        """Return what was found of recordings since the last call, by their names: left out, or made mono how."""
+        notes, self._notes = self._notes, {}
+        return notes
+
+    def _readable(self, number: int) -> NDArray[np.float32]:
+        why = "see above"
+        for place in (*range(number, len(self)), *range(number)):
+            if place not in self._unreadable:
+                try:
+                    return self.wave(place).numpy()
+                except UserError as error:
+                    self._unreadable.add(place)
+                    self._notes[self.names[place]] = f"left out {error}"
+                    why = str(error)
+        raise UserError(f"none of the {len(self)} recordings can be read: {why}")
+
+
+class Crop(NamedTuple):
+    """A crop of a recording, and what was found on the way to it."""
+
+    wave: Float[np.ndarray, "samples"]
+    notes: dict[str, str]  # recordings => what a user should know of them; each is told once
+
+
+class Crops(NamedTuple):
+    """Crops of a batch, and what was found on the way to them."""
+
+    wave: Float[Tensor, "b samples"]
+    notes: dict[str, str]
+
+
+def stacked(crops: Sequence[Crop]) -> Crops:
+    """Collate crops into a batch."""
+    notes = {name: note for crop in crops for name, note in crop.notes.items()}
+    return Crops(torch.from_numpy(np.stack([crop.wave for crop in crops])), notes)
 
 
 def _chosen(name: str) -> bool:

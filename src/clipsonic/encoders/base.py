@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
+from clipsonic.pixels import eight_bit
 
 PROMPT = "a photo of {}"  # the paper's, around a label
 SOUND_PROMPT = "the sound of {}"  # the paper's, where a language-audio encoder reads it
@@ -131,7 +132,15 @@ def resampled(
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """A picture of any mode => RGB; transparent parts become white, as on paper."""
+    """Convert a picture of any mode to RGB; transparent parts become white, as on paper.
+
+    Raises:
+        UserError: its pixels have no certain scale (see `eight_bit`).
+    """
+    try:
+        image = eight_bit(image)
+    except UserError as error:
+        raise UserError(f"a picture cannot be used: {error}") from error
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)

@@ -9,7 +9,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from clipsonic.audio import read_audio
+from clipsonic.audio import Recording, read_recording
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.lists import read_rows
 from clipsonic.data.media_types import DESCRIPTIONS, PICTURES, SOUNDS, list_files
@@ -101,15 +101,20 @@ def items_of(files: Iterable[AudioFile]) -> list[int]:
 
 
 def read_clip(path: Path) -> Float[Tensor, "samples"]:
+    """Load a sound file as `read_clip_recording` does, without its note."""
+    return read_clip_recording(path).wave
+
+
+def read_clip_recording(path: Path) -> Recording:
     """Load a sound file as 16 kHz mono.
 
     Raises:
-        UserError: it is shorter than 0.1 s, or `read_audio` refuses it.
+        UserError: it is shorter than 0.1 s, or `read_recording` refuses it.
     """
-    wave = read_audio(path)
-    if len(wave) < SHORTEST * SAMPLE_RATE:
-        raise UserError(f"{path} has {len(wave) / SAMPLE_RATE:.3f} s of sound; {SHORTEST} s are needed")
-    return wave
+    recording = read_recording(path)
+    if (seconds := len(recording.wave) / SAMPLE_RATE) < SHORTEST:
+        raise UserError(f"{path} has {seconds:.3f} s of sound; {SHORTEST} s are needed")
+    return recording
 
 
 def checksum(files: Iterable[AudioFile]) -> str:

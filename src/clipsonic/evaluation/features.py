@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
@@ -13,12 +14,12 @@ from torch import Tensor
 
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.errors import UserError
-from clipsonic.evaluation.audio_files import AudioFile, checksum, read_clip
+from clipsonic.evaluation.audio_files import AudioFile, checksum, read_clip_recording
 from clipsonic.evaluation.embeddings import SoundEmbedding
 from clipsonic.files import whole_file
 
 TOGETHER = 64  # files kept in one: what a run that is stopped has to do again at most
-FORMAT = 1  # raise it when the same sound and embedding would give other features
+FORMAT = 2  # raise it when the same sound and embedding would give other features
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Features:
 
     clips: list[Float[Tensor, "windows d"]]  # of each file that could be read
     skipped: dict[str, str]  # file => why it could not
+    notes: dict[str, str]  # file => what was done to make it mono
 
 
 def features_of(
@@ -46,6 +48,7 @@ def features_of(
     """
     clips: list[Float[Tensor, "windows d"]] = []
     skipped: dict[str, str] = {}
+    notes: dict[str, str] = {}
     for first in range(0, len(files), TOGETHER):
         part = files[first : first + TOGETHER]
         kept = None if cache is None else cache / f"{_key(part, embedding)}.safetensors"
@@ -54,29 +57,36 @@ def features_of(
             found = _hear(part, embedding, first, on_file)
             if kept is not None:
                 _save(kept, found)
-        rows, reasons = found
-        clips += [rows[number] for number in sorted(rows)]
-        skipped |= {part[number].name: why for number, why in reasons.items()}
+        clips += [found.rows[number] for number in sorted(found.rows)]
+        skipped |= {part[number].name: why for number, why in found.skipped.items()}
+        notes |= {part[number].name: note for number, note in found.notes.items()}
         on_file(first + len(part))
-    return Features(clips, skipped)
+    return Features(clips, skipped, notes)
 
 
-Heard = tuple[dict[int, Float[Tensor, "windows d"]], dict[int, str]]  # file's number => features, or why none
+class Heard(NamedTuple):
+    """Files by number: their features, or why there are none, and notes."""
+
+    rows: dict[int, Float[Tensor, "windows d"]]
+    skipped: dict[int, str]
+    notes: dict[int, str]
 
 
 def _hear(
     files: Sequence[AudioFile], embedding: SoundEmbedding, before: int, on_file: Callable[[int], None]
 ) -> Heard:
-    rows, reasons = {}, {}
+    heard = Heard({}, {}, {})
     for number, file in enumerate(files):
         try:
-            wave = read_clip(file.path)
+            wave, note = read_clip_recording(file.path)
         except UserError as error:
-            reasons[number] = str(error)
+            heard.skipped[number] = str(error)
         else:
-            rows[number] = embedding.windows(wave, SAMPLE_RATE).float()
+            heard.rows[number] = embedding.windows(wave, SAMPLE_RATE).float()
+            if note is not None:
+                heard.notes[number] = note
         on_file(before + number + 1)
-    return rows, reasons
+    return heard
 
 
 def _key(files: Sequence[AudioFile], embedding: SoundEmbedding) -> str:
@@ -88,20 +98,20 @@ def _load(path: Path) -> Heard | None:
     try:
         with safe_open(path, "pt") as file:
             rows = {int(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            reasons = json.loads(file.metadata()["skipped"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            words = [json.loads(file.metadata()[name]) for name in ("skipped", "notes")]
+            skipped, notes = ({int(number): line for number, line in each.items()} for each in words)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return rows, {int(number): why for number, why in reasons.items()}
+    return Heard(rows, skipped, notes)
 
 
 def _save(path: Path, heard: Heard) -> None:
     """Keeps it, if the disk lets us."""
-    rows, reasons = heard
+    rows = {str(n): row.contiguous() for n, row in heard.rows.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            file.write(
-                save({str(n): row.contiguous() for n, row in rows.items()}, {"skipped": json.dumps(reasons)})
-            )
+            words = {"skipped": json.dumps(heard.skipped), "notes": json.dumps(heard.notes)}
+            file.write(save(rows, words))
     except OSError:
         return

@@ -8,6 +8,7 @@ from clipsonic.config import CLIP_SECONDS, SAMPLE_RATE
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
 from clipsonic.interfaces.asking import FOLLOW, MEAN, Asked, Given, Query
+from clipsonic.interfaces.telling import note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,13 +116,16 @@ def _about(given: Given | None, seconds: float | None) -> tuple[dict[str, Any], 
     """What the pipeline is told of the sound to go from and of the length, and what the sidecar says of it."""
     if given is None:
         return {"audio_length_in_s": seconds}, {}
-    from clipsonic.audio import read_audio
+    from clipsonic.audio import read_recording
     from clipsonic.limits import check_spans
     from clipsonic.splicing import gaps
 
-    wave = read_audio(given.path)
+    wave, remark = read_recording(given.path)
     length = len(wave) / SAMPLE_RATE
     page: dict[str, Any] = {"from": asdict(given) | {"path": str(given.path)}}
+    if remark is not None:
+        note(remark)
+        page["from"]["note"] = remark
     settings: dict[str, Any] = {"audio": wave, "audio_length_in_s": length}
     if given.onward:
         return settings | {

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from clipsonic.files import user_cache
+
 BRIDGES = ("zs", "pd", "sd", "shift", "linear", "retrieval")
 SCHEDULERS = ("ddpm", "ddim", "dpm++", "unipc")
 PRECISIONS = ("float32", "bfloat16")
@@ -57,7 +59,7 @@ def published(incomplete: str) -> list[str]:
 
 
 def _hub_cache() -> Path:
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    home = os.environ.get("HF_HOME") or (user_cache() or Path("/")) / "huggingface"
     return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from clipsonic.errors import UserError
+from clipsonic.files import ensure_cache
 from clipsonic.interfaces import telling
 from clipsonic.interfaces.choices import DEVICES, REPRODUCTIONS, SHELLS, among, models
 from clipsonic.interfaces.cli_data import catalogue_app
@@ -185,6 +186,7 @@ def main() -> None:
     """Runs the command line; `EXIT_CODES` says how it ends."""
     words = gather_numbers(sys.argv[1:])
     telling.begin(words)
+    ensure_cache()
     if not telling.manner.debug:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")

@@ -120,10 +120,10 @@ def measure(
         scorer: for scores against words and labels.
         choices: labels to choose from; those of `made` if empty.
     """
-    fad, skipped = _frechet(made, real, ear, "hearing")
+    fad, skipped, notes = _frechet(made, real, ear, "hearing")
     fid = None if eye is None else _frechet(made, real, eye, "seeing")[0]
     named = (("FAD", fad), ("FID of mels", fid))
-    notes = [f"{name}: {each.warning}" for name, each in named if each is not None and each.warning]
+    notes += [f"{name}: {each.warning}" for name, each in named if each is not None and each.warning]
     clap = agreement = None
     if scorer is None:
         notes.append("no CLAP score and no class agreement: ask with --score-with clap or mini")
@@ -140,7 +140,7 @@ def measure(
 
 def _frechet(
     made: "Sequence[AudioFile]", real: "Sequence[AudioFile]", embedding: "SoundEmbedding", doing: str
-) -> "tuple[Frechet, dict[str, str]]":
+) -> "tuple[Frechet, dict[str, str], list[str]]":
     from clipsonic.evaluation.audio_files import items_of
     from clipsonic.evaluation.features import features_of
     from clipsonic.evaluation.frechet import measure_frechet
@@ -156,7 +156,8 @@ def _frechet(
             raise UserError(f"{len(side.skipped)} sounds cannot be used, and fewer than two can: {why}")
     reference = {f"reference: {name}": why for name, why in there.skipped.items()}
     items = items_of([file for file in made if file.name not in here.skipped])
-    return measure_frechet(here.clips, there.clips, embedding.name, items), here.skipped | reference
+    frechet = measure_frechet(here.clips, there.clips, embedding.name, items)
+    return frechet, here.skipped | reference, [*here.notes.values(), *there.notes.values()]
 
 
 def _against_words(

@@ -60,11 +60,17 @@ def _run(
         score_with = embedding if embedding in ("clap", "mini") else NONE
     scorer = None if score_with == NONE else load_audio_encoder(score_with)
     waves = Waves(data, held_out=True, crop=SAMPLE_RATE)
-    recordings = [
-        (wave, SOUND_PROMPT.format(label) if label else None)
-        for number, label in enumerate(waves.labels)
-        if long_enough(wave := waves.wave(number))
-    ]
+    recordings = []
+    for number, label in enumerate(waves.labels):
+        try:
+            wave = waves.wave(number)
+        except UserError as error:
+            note(f"left out {error}")
+            continue
+        for line in waves.take_notes().values():
+            note(line)
+        if long_enough(wave):
+            recordings.append((wave, SOUND_PROMPT.format(label) if label else None))
     if len(recordings) < 2:
         raise UserError("two held-out recordings of 0.1 s are needed, or more")
     with bar("recordings") as progress:

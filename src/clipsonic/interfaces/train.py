@@ -46,7 +46,7 @@ def run_vocoder(data: list[Path], out: Path, preset: str, changes: list[str], dr
 
     from clipsonic.training.vocoder import VocoderRecipe
 
-    recipe = VocoderRecipe(settings, data)
+    recipe = VocoderRecipe(settings, data, note)
     about = f"{len(recipe.waves)} recordings in {', '.join(map(str, data))}"
     run_training(recipe, out, about, len(recipe.waves), dry_run)
 

@@ -12,11 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from clipsonic.audio import log_mel
 from clipsonic.config import SAMPLE_RATE
-from clipsonic.data.dataset import ignore_interrupts
+from clipsonic.data.dataset import read_ahead
 from clipsonic.data.draws import ALONE, Share
 from clipsonic.data.labelled import LabelBatch, LabelDraws, LabelledCrops
 from clipsonic.encoders.base import SOUND_PROMPT
@@ -73,16 +72,7 @@ class AudioEncoderRecipe(Recipe):
         training, settings = self.training, self.settings
         lengths = (settings.shortest_crop, settings.longest_crop)
         draws = LabelDraws(self.crops, lengths, training.batch_size, training.seed, step, rank, processes)
-        workers = training.workers
-        loader = DataLoader(
-            self.crops,
-            batch_sampler=draws,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            multiprocessing_context="spawn" if workers else None,
-            worker_init_fn=ignore_interrupts if workers else None,
-        )
-        for wave, label in loader:
+        for wave, label in read_ahead(self.crops, draws, training.workers):
             yield LabelBatch(wave, label)
 
     def losses(self, model: torch.nn.Module, batch: LabelBatch, random: torch.Generator) -> dict[str, Tensor]:

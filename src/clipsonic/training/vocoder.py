@@ -1,7 +1,7 @@
 """What is trained on sound alone: the vocoder, against discriminators that tell its waves from real ones."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import parametrizations
-from torch.utils.data import DataLoader
 
 from clipsonic.audio import log_mel
-from clipsonic.data.dataset import ignore_interrupts
+from clipsonic.data.dataset import read_ahead
 from clipsonic.data.draws import Draws
-from clipsonic.data.waves import SILENCE, Waves
+from clipsonic.data.waves import SILENCE, Waves, stacked
 from clipsonic.errors import UserError
 from clipsonic.files import whole_folder
 from clipsonic.settings.vocoder import BigVGANSettings, VocoderSettings
@@ -49,12 +48,21 @@ class VocoderRecipe(AdversarialRecipe):
 
     Args:
         sources: as of `Waves`.
+        tell: called once with a line for each recording that cannot be read, in whose place others are trained on,
+            or whose channels cancel each other.
 
     Raises:
         UserError: there is no sound to train on.
     """
 
-    def __init__(self, settings: VocoderSettings, sources: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        settings: VocoderSettings,
+        sources: Sequence[Path],
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.tell = tell
+        self._told: set[str] = set()
         self.settings: VocoderSettings = settings
         self.training = settings.training
         self.waves = Waves(sources, held_out=False, crop=settings.segment)
@@ -77,7 +85,13 @@ class VocoderRecipe(AdversarialRecipe):
             return None
         count = min(VALIDATION_CROPS, len(waves))
         chosen = np.linspace(0, len(waves) - 1, count).round().astype(int)
-        return torch.from_numpy(np.stack([waves[int(number), 0] for number in chosen]))
+        try:
+            crops = stacked([waves[int(number), 0] for number in chosen])
+        except UserError as error:
+            self.tell(f"no held-out loss: {error}")
+            return None
+        self._tell_of(crops.notes)
+        return crops.wave
 
     @property
     def data_id(self) -> str:
@@ -88,17 +102,16 @@ class VocoderRecipe(AdversarialRecipe):
         """Random crops, from a step on."""
         training = self.training
         draws = Draws(len(self.waves), training.batch_size, training.seed, step, rank, processes)
-        workers = training.workers
-        loader = DataLoader(
-            self.waves,
-            batch_sampler=draws,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            multiprocessing_context="spawn" if workers else None,
-            worker_init_fn=ignore_interrupts if workers else None,
-        )
-        for number, wave in enumerate(loader, step):
-            yield WaveBatch(number, wave)
+        for number, crops in enumerate(read_ahead(self.waves, draws, training.workers, stacked), step):
+            self._tell_of(crops.notes)
+            yield WaveBatch(number, crops.wave)
+
+    def _tell_of(self, notes: Mapping[str, str]) -> None:
+        """Tell of each recording once, whichever process found it."""
+        for name, note in notes.items():
+            if name not in self._told:
+                self._told.add(name)
+                self.tell(note)
 
     def critic_losses(
         self, critic: torch.nn.Module, model: torch.nn.Module, batch: WaveBatch

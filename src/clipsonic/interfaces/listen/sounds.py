@@ -10,7 +10,7 @@ import soxr
 from jaxtyping import Float
 from PIL import Image
 
-from clipsonic.audio import read_audio
+from clipsonic.audio import read_recording
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
 from clipsonic.loudness import integrated_loudness
@@ -47,15 +47,22 @@ def read_sound(path: Path, sample_rate: int, seconds: float | None) -> Float[np.
     """Load a sound file as mono at a sample rate, cut to a number of seconds.
 
     Raises:
-        UserError: it is shorter than 0.1 s, or `read_audio` refuses it.
+        UserError: it is shorter than 0.1 s, or `read_recording` refuses it.
     """
-    mono = read_audio(path, sample_rate).numpy()
+    return _read(path, sample_rate, seconds)[0]
+
+
+def _read(
+    path: Path, sample_rate: int, seconds: float | None
+) -> tuple[Float[np.ndarray, "samples"], str | None]:
+    wave, note = read_recording(path, sample_rate)
+    mono = wave.numpy()
     if len(mono) < SHORTEST * sample_rate:
         raise UserError(f"{path} has {len(mono) / sample_rate:.3f} s of sound; {SHORTEST} s are needed")
     if seconds is not None and len(mono) > (most := round(seconds * sample_rate)):
         mono, fade = mono[:most].copy(), min(most, round(FADE * sample_rate))
         mono[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return mono
+    return mono, note
 
 
 def match(
@@ -74,14 +81,15 @@ def match(
     """
     if not FLOOR <= lufs <= -10:
         raise UserError(f"the loudness is {lufs} LUFS; it goes from {FLOOR:g} to -10")
-    measured = []
+    measured, notes = [], []
     for number, path in enumerate(paths, 1):
-        wave = read_sound(path, sample_rate, seconds)
+        wave, note = _read(path, sample_rate, seconds)
+        notes += [] if note is None else [note]
         measured.append((integrated_loudness(wave, sample_rate), true_peak(wave, sample_rate)))
         on_clip(number)
     reach = [loudness - peak + CEILING for loudness, peak in measured if loudness > SILENCE]
     level = max(FLOOR, min([lufs, *reach]))
-    decibels, notes, low = [], [], 0
+    decibels, low = [], 0
     for path, (loudness, peak) in zip(paths, measured, strict=True):
         silent = loudness <= SILENCE
         gain = 0.0 if silent else min(level - loudness, CEILING - peak)

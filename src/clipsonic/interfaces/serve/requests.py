@@ -24,7 +24,7 @@ class Limits:
     prompts: int = 8  # texts of a request
     pictures: int = 4  # of a request
     prompt_characters: int = 300  # of a text
-    pixels: int = 50_000_000  # of a picture before it is shrunk; of a frame of a video a quarter
+    pixels: int = 100_000_000  # of a picture before it is shrunk; of a frame of a video an eighth
     upload_bytes: int = 64 * 2**20  # of a request, all files together
     upload_seconds: float = 120.0  # until an upload must have come in
     seconds: float = 30.0  # of sound

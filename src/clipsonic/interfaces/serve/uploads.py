@@ -4,7 +4,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -15,8 +14,6 @@ from clipsonic.interfaces.serve.requests import Limits
 if TYPE_CHECKING:
     from PIL import Image
 
-PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # Pillow also knows formats that run programs or name files
-SIDE = 1024  # pixels, of the longer side that is kept: encoders look at 224 to 336
 # What films begin with: playlists, which FFmpeg also takes for videos, could name other files and addresses.
 MATROSKA, RIFF = b"\x1aE\xdf\xa3", b"RIFF"
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")  # of MP4 and MOV, after their length
@@ -60,11 +57,11 @@ class Uploads:
 
 
 def read_picture(file: IO[bytes] | Path, limits: Limits) -> "Image.Image":
-    """An upload => the picture, upright, its longer side at most 1024 pixels.
+    """Decode an uploaded picture as `decode_picture` does, in a process of its own.
 
     Raises:
-        TooLarge: by what its header says, before it is decoded.
-        NoMedia: it is none of the kinds that are taken.
+        TooLarge: it has more pixels than `limits` says; told from its header, before it is decoded.
+        NoMedia: it is none of the formats in `COMMON`.
         UserError: it is damaged, or was not read within bounds of time and memory.
     """
     if isinstance(file, Path):
@@ -109,28 +106,16 @@ def _in_time(seconds: float, work: Callable[..., T], path: Path, *words: Any) ->
 
 
 def _picture(path: Path, limits: Limits) -> "Image.Image":
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from clipsonic.data.pictures import COMMON, NotAPicture, TooManyPixels, decode_picture
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path, formats=PICTURES) as picture:
-                if picture.width * picture.height > limits.pixels:
-                    raise Image.DecompressionBombError
-                if max(picture.size) > SIDE:
-                    picture.draft("RGB", (SIDE, SIDE))  # JPEG is decoded no larger than needed
-                    if picture.mode in ("P", "1"):
-                        picture = picture.convert("RGBA")  # type: ignore[assignment]  # pixels, not their names
-                    picture.thumbnail((SIDE, SIDE))
-                picture.load()
-                return ImageOps.exif_transpose(picture)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise TooLarge(f"the picture has more than {limits.pixels / 1e6:g} million pixels") from error
-        except UnidentifiedImageError as error:
-            kinds = ", ".join(PICTURES[:-1])
-            raise NoMedia(f"the picture is none of {kinds} or {PICTURES[-1]}") from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise UserError("the picture is damaged or cut off") from error
+    try:
+        return decode_picture(path, COMMON, limits.pixels)
+    except TooManyPixels as error:
+        raise TooLarge(f"the picture has more than {limits.pixels / 1e6:g} million pixels") from error
+    except NotAPicture as error:
+        raise NoMedia(f"the picture cannot be read: {error}") from error
+    except UserError as error:
+        raise UserError("the picture is damaged or cut off") from error  # without the name it has here
 
 
 def _check(path: Path, limits: Limits, seconds: float | None) -> None:
@@ -149,9 +134,9 @@ def _check(path: Path, limits: Limits, seconds: float | None) -> None:
             track = picture_track(container)
             if track is None:
                 raise UserError("the video has no moving pictures")
-            if track.width * track.height > limits.pixels / 4:
+            if track.width * track.height > limits.pixels / 8:
                 raise TooLarge(
-                    f"the video's frames have more than {limits.pixels / 4e6:g} million pixels; make it smaller"
+                    f"the video's frames have more than {limits.pixels / 8e6:g} million pixels; make it smaller"
                 )
             begin, frames = None, 0
             for packet in container.demux(track):
