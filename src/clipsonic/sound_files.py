@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
-from clipsonic.errors import UserError, first_line
+from clipsonic.errors import UserError
 
 BLOCK = 2**18  # frames decoded at a time: some files do not tell their length
 # Containers of sound that libsndfile does not open. Playlists are none: they name other files and addresses.
@@ -62,7 +62,7 @@ def _decode(path: Path, source: IO[bytes]) -> tuple[Channels, int]:
     except soundfile.LibsndfileError as error:
         found = _decode_with_ffmpeg(path)
         if found is None:
-            raise UserError(f"{path} cannot be read as sound: {first_line(error)}") from error
+            raise UserError(f"{path} cannot be read as sound: {error.error_string}") from error
         return found
 
 

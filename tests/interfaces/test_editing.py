@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from clipsonic.interfaces.answering import _about
+from clipsonic.interfaces.asking import Given
 from clipsonic.loudness import integrated_loudness
 
 from ..conftest import write_video
@@ -190,3 +192,14 @@ def test_wrong_input_gets_one_line_and_leaves_nothing(
     assert said in printed
     assert "Traceback" not in printed
     assert not list(out.iterdir())
+
+
+def test_antiphase_stereo_to_go_from_is_noted(tmp_path, monkeypatch) -> None:
+    wave = 0.3 * np.sin(np.arange(RATE) / 5)
+    soundfile.write(tmp_path / "antiphase.wav", np.stack([wave, -wave], 1), RATE)
+    told: list[str] = []
+    monkeypatch.setattr("clipsonic.interfaces.answering.note", told.append)
+    settings, page = _about(Given(tmp_path / "antiphase.wav", 0.5), None)
+    assert settings["audio"].abs().max() > 0.29
+    assert told == [page["from"]["note"]]
+    assert "antiphase.wav" in told[0]

@@ -9,6 +9,8 @@ import torch
 
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.encoders.mini_audio import MiniAudioEncoder
+from clipsonic.errors import UserError
+from clipsonic.interfaces.evaluate_audio import split_labels
 from clipsonic.published import locate
 from tests.evaluation.hearing import ToneEncoder, tone
 
@@ -201,3 +203,37 @@ def test_the_small_encoder_measures_offline(
     assert page["frechet_audio_distance"]["dimension"] == 128
     assert -1 <= page["clap_score"]["value"] <= 1 and page["class_agreement"]["accuracy"]["items"] == 9
     assert any("held-out clips" in note for note in page["notes"]) == shipped
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        (None, []),
+        ("dog, cat,", ["dog", "cat"]),
+        (
+            '"playing violin, fiddle", dog barking,"a ""loud"" horn"',
+            ["playing violin, fiddle", "dog barking", 'a "loud" horn'],
+        ),
+    ],
+)
+def test_labels_with_commas_stand_in_quotes(words, labels) -> None:
+    assert split_labels(words) == labels
+
+
+def test_a_quote_that_is_not_closed_is_told() -> None:
+    with pytest.raises(UserError, match="--labels"):
+        split_labels('"dog, cat')
+
+
+def test_labels_with_commas_are_chosen_from(clipsonic_command, encoder, folders) -> None:
+    made, real = folders
+    names = [f"tone, {hertz}" for hertz in HERTZ]
+    rows = [f'{number}.wav,"{names[number % 3]}"\n' for number in range(9)]
+    (made / "index.csv").write_text("file,label\n" + "".join(rows))
+    words = ("evaluate", "audio", made, "--reference", real, "--embedding", "mini", *NO_FID)
+    code, said = clipsonic_command(*words, "--labels", f'"{names[0]}","{names[1]}"', "--label", names[2])
+    assert code == 0, said
+    assert "9 clips, 3 labels" in said
+    code, said = clipsonic_command(*words, "--labels", ",".join(names))
+    assert code == 2
+    assert names[0] in said and "--label" in said

@@ -131,7 +131,7 @@ def test_discriminators_hear_every_crop_at_one_level(sounds) -> None:
         recipe = VocoderRecipe(chosen, [sounds])
         recipe.critic.register_forward_pre_hook(lambda _, waves: heard.append(waves[0]))
         for gain in (1.0, 0.1):
-            wave = gain * torch.from_numpy(recipe.waves[0, 0])[None]
+            wave = gain * torch.from_numpy(recipe.waves[0, 0].wave)[None]
             recipe.critic_losses(recipe.critic, recipe.vocoder, WaveBatch(0, wave))
     levels = [float(wave.square().mean().sqrt()) for wave in heard]
     assert levels[0] == pytest.approx(0.3, rel=1e-4)

@@ -142,7 +142,7 @@ class Waves(Dataset["Crop"]):
         return notes
 
     def _readable(self, number: int) -> NDArray[np.float32]:
-        why = "see above"
+        first = ""
         for place in (*range(number, len(self)), *range(number)):
             if place not in self._unreadable:
                 try:
@@ -150,8 +150,8 @@ class Waves(Dataset["Crop"]):
                 except UserError as error:
                     self._unreadable.add(place)
                     self._notes[self.names[place]] = f"left out {error}"
-                    why = str(error)
-        raise UserError(f"none of the {len(self)} recordings can be read: {why}")
+                    first = first or str(error)
+        raise UserError(f"none of the {len(self)} recordings can be read: {first or "named before"}")
 
 
 class Crop(NamedTuple):

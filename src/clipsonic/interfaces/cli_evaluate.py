@@ -53,15 +53,21 @@ def evaluate_audio(
     labels: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B,...", help="All labels to choose from; those of the clips themselves unless told."
+            metavar="A,B,...",
+            help="All labels to choose from (default: those of the clips); one with commas stands in quotes.",
         ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="One of the labels to choose from, taken as it is; may be repeated."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for audio.json.")] = None,
 ) -> None:
     """Sounds against real ones and against their words: FAD, FID of mels, CLAP score, class agreement."""
-    from clipsonic.interfaces.evaluate_audio import run_audio
+    from clipsonic.interfaces.evaluate_audio import run_audio, split_labels
 
-    run_audio(folder, reference, prompts, embedding, score_with, images_with, labels, out)
+    choices = [*split_labels(labels), *(label or [])]
+    run_audio(folder, reference, prompts, embedding, score_with, images_with, choices, out)
 
 
 @evaluate_app.command(

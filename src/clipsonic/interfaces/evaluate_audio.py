@@ -1,5 +1,6 @@
 """`clipsonic evaluate audio`: a folder of sounds => every score there is, as a table and as JSON."""
 
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -45,7 +46,7 @@ def run_audio(
     embedding: str,
     score_with: str | None,
     images_with: str,
-    labels: str | None,
+    labels: Sequence[str],
     out: Path | None,
 ) -> None:
     """Measures, prints and writes; what is missing is told before anything is heard."""
@@ -60,7 +61,7 @@ def _run_audio(
     embedding: str,
     score_with: str | None,
     images_with: str,
-    labels: str | None,
+    labels: Sequence[str],
     out: Path | None,
 ) -> None:
     from clipsonic import __version__
@@ -71,9 +72,12 @@ def _run_audio(
     from clipsonic.interfaces.prepare import choose_encoder
 
     made, real = find_audio(folder, prompts, note), find_audio(reference, tell=note)
-    choices = [label.strip() for label in (labels or "").split(",") if label.strip()]
+    choices = list(dict.fromkeys(labels))
     if choices and (strangers := sorted({file.label for file in made if file.label} - set(choices))):
-        raise UserError(f"clips are labelled '{strangers[0]}', which is not among --labels")
+        raise UserError(
+            f"clips are labelled '{strangers[0]}', which is not among --labels ({'; '.join(choices)}); "
+            "put a label with commas in double quotes, or give each with --label"
+        )
     ear = load_sound_embedding(embedding)
     if score_with is None:
         score_with = NONE if embedding == "vggish" else embedding
@@ -100,6 +104,19 @@ def _run_audio(
         note(f"and {len(scores.skipped) - 10} more; --json and --out name them all")
     if out is not None:
         note(str(out / "audio.json"))
+
+
+def split_labels(words: str | None) -> list[str]:
+    """Split labels at commas, except inside double quotes, as in a row of CSV.
+
+    Raises:
+        UserError: a quote is not closed.
+    """
+    try:
+        rows = list(csv.reader([words or ""], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise UserError(f"--labels must be labels with commas between them, got {words}: {error}") from error
+    return [label.strip() for row in rows for label in row if label.strip()]
 
 
 def measure(

@@ -146,3 +146,15 @@ def test_a_page_of_samples_needs_nothing_from_elsewhere(
     }
     code, said = clipsonic_command("listen", "demo", *words)
     assert code == 2 and "is there already" in said
+
+
+def test_a_missing_sound_of_a_system_named_in_words(clipsonic_command, systems, tmp_path) -> None:
+    """Names may have spaces, and the very words of the message in them."""
+    (tmp_path / "asked.csv").write_text("prompt\nrain\n")
+    named = ("--system", f"ours has no bridge={tmp_path / 'ZS'}")
+    code, said = clipsonic_command(
+        "listen", "create", "--out", tmp_path / "test", *named, "--prompts", tmp_path / "asked.csv"
+    )
+    assert code == 2
+    assert "ours has no bridge has no sound whose prompt is 'rain'" in said
+    assert str(tmp_path / "ZS") in said.replace("\n", "")

@@ -59,19 +59,21 @@ def gather(systems: Sequence[str], prompts: Path | None, most: int | None, seed:
         chosen = np.random.default_rng([seed, 2]).choice(len(asked), most, replace=False)
         asked = [asked[number] for number in sorted(chosen)]
     found: list[list[Path]] = []
-    missing: list[str] = []
+    missing: list[str] = []  # a line each
     for prompt in asked:
         row = []
         for name, those in files.items():
             path = next((file.path for file in those if getattr(file, prompt.field) == prompt.value), None)
             if path is None:
-                missing.append(f"{name} has no sound whose {prompt.field} is '{prompt.value}'")
+                missing.append(
+                    f"{name} has no sound whose {prompt.field} is '{prompt.value}' in {folders[name]}"
+                )
             else:
                 row.append(path)
         found.append(row)
     if missing:
         others = f"; {len(missing) - 1} more are missing" if len(missing) > 1 else ""
-        raise UserError(f"{missing[0]} in {folders[missing[0].split(' has no ')[0]]}{others}")
+        raise UserError(f"{missing[0]}{others}")
     return Material(list(files), asked, found)
 
 
