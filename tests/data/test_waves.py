@@ -122,3 +122,9 @@ def test_headroom_is_scaled_not_clipped(tmp_path) -> None:
     (tmp_path / "l.csv").write_text("path\na.wav\n")
     read = Waves([tmp_path / "l.csv"], False, CROP).wave(0).numpy()
     np.testing.assert_allclose(read, wave / 3, atol=1e-3)
+
+
+def test_files_of_a_folder_that_are_no_sound_are_named(sounds) -> None:
+    (sounds / "deep" / "a.xyz").touch()
+    (line,) = Waves([sounds], False, CROP)[0, 0].notes.values()
+    assert "a.xyz" in line and "notes.txt" not in line

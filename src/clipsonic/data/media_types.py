@@ -18,7 +18,9 @@ _SOUNDS = """
     .mpc2k .nist .oga .ogg .opus .paf .pvf .rf64 .sd2 .sds .snd .svx .tta .voc .w64 .wav .wave .wavex .weba .wma .wv
     .wve .xi
 """
-_PICTURES = ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp"
+_PICTURES = (
+    ".avif .bmp .gif .heic .heif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp"
+)
 _DESCRIPTIONS = ".csv .json .jsonl .md .tsv .txt"
 VIDEOS, SOUNDS, PICTURES = (frozenset(endings.split()) for endings in (_VIDEOS, _SOUNDS, _PICTURES))
 DESCRIPTIONS = frozenset(_DESCRIPTIONS.split())  # of the files beside them, which are not worth a note

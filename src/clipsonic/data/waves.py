@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from clipsonic.audio import from_16_bit, read_recording
 from clipsonic.data.dataset import CACHE_BYTES, ClipDataset
 from clipsonic.data.lists import read_rows
-from clipsonic.data.media_types import SOUNDS, list_files
+from clipsonic.data.media_types import DESCRIPTIONS, PICTURES, SOUNDS, list_files
 from clipsonic.errors import UserError
 
 COLUMNS = ("path", "label", "split", "licence", "license")
@@ -62,10 +62,12 @@ class Waves(Dataset["Crop"]):
                     self._readers.append((clips, number))
             return
         if source.is_dir():
+            listing = list_files(source, SOUNDS)
             listed: list[tuple[Path, bool, str | None]] = [
-                (path, _chosen(path.relative_to(source).as_posix()), None)
-                for path in list_files(source, SOUNDS).files
+                (path, _chosen(path.relative_to(source).as_posix()), None) for path in listing.files
             ]
+            if (line := listing.left_out(source, DESCRIPTIONS | PICTURES)) is not None:
+                self._notes[str(source)] = line
         elif source.suffix.lower() in (".csv", ".jsonl") and source.is_file():
             listed = [
                 (
@@ -142,7 +144,7 @@ class Waves(Dataset["Crop"]):
         return notes
 
     def _readable(self, number: int) -> NDArray[np.float32]:
-        first = ""
+        first = "see the notes"
         for place in (*range(number, len(self)), *range(number)):
             if place not in self._unreadable:
                 try:
@@ -150,8 +152,8 @@ class Waves(Dataset["Crop"]):
                 except UserError as error:
                     self._unreadable.add(place)
                     self._notes[self.names[place]] = f"left out {error}"
-                    first = first or str(error)
-        raise UserError(f"none of the {len(self)} recordings can be read: {first or "named before"}")
+                    first = str(error) if place == number else first
+        raise UserError(f"none of the {len(self)} recordings can be read: {first}")
 
 
 class Crop(NamedTuple):
