@@ -76,6 +76,14 @@ def test_no_sound_is_said(encoder, wave) -> None:
         encoder.encode_audio([chirp(1), np.array(wave, "f4")], RATE)
 
 
+def test_integer_samples_are_scaled_or_refused(encoder) -> None:
+    wave = 0.5 * chirp(1) / np.abs(chirp(1)).max()
+    whole = encoder.encode_audio([(wave * 32767).astype(np.int16)], RATE)
+    assert float(whole @ encoder.encode_audio([wave.astype("f4")], RATE).T) > 0.9999
+    with pytest.raises(UserError, match=r"1638\d"):
+        encoder.encode_audio([(wave * 32767).astype("f4")], RATE)
+
+
 def test_the_scale_is_bounded(encoder) -> None:
     assert encoder.logit_scale.item() == pytest.approx(1 / 0.07, rel=1e-5)
     bold = MiniAudioEncoder(embedding_dim=4, channels=(8,))

@@ -151,7 +151,7 @@ class Waves(Dataset["Crop"]):
                     return self.wave(place).numpy()
                 except UserError as error:
                     self._unreadable.add(place)
-                    self._notes[self.names[place]] = f"left out {error}"
+                    self._notes[self.names[place]] = f"left out: {error}"
                     first = str(error) if place == number else first
         raise UserError(f"none of the {len(self)} recordings can be read: {first}")
 

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from clipsonic.audio import as_waveform
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError
 from clipsonic.pixels import eight_bit
@@ -115,20 +116,20 @@ def fingerprint(parameters: Iterable[tuple[str, Tensor]]) -> str:
 def resampled(
     wave: Float[np.ndarray, "samples"], sample_rate: int, wanted: int
 ) -> Float[Tensor, "resampled"]:
-    """A mono wave at another sample rate.
+    """Resample a wave, taken as `as_waveform` takes it.
 
     Raises:
-        UserError: no samples, or values that are not numbers.
+        UserError: it has no samples, or `as_waveform` refuses it.
     """
     if len(wave) == 0:
         raise UserError("a sound to embed is empty")
-    if not np.isfinite(wave).all():
-        raise UserError("a sound to embed holds values that are not numbers (nan or infinite)")
-    if sample_rate != wanted:
-        wave = soxr.resample(wave, sample_rate, wanted)
-    if len(wave) == 0:
+    mono = as_waveform(wave, "a sound to embed").wave
+    if sample_rate == wanted:
+        return mono
+    made = soxr.resample(mono.numpy(), sample_rate, wanted)
+    if len(made) == 0:
         raise UserError(f"a sound to embed is shorter than one sample at {wanted} Hz")
-    return torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32))
+    return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
 
 
 def on_white(image: Image.Image) -> Image.Image:
