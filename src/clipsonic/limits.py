@@ -1,6 +1,8 @@
 """What a request may ask for."""
 
 from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
 
 from clipsonic.errors import UserError
 
@@ -12,7 +14,7 @@ MAX_CLIPS = 1000
 MAX_STEPS = 1000  # more than any solver has use for; a model trained on fewer times takes fewer
 
 
-def check_prompts(prompts: Sequence[str]) -> None:
+def check_prompts(prompts: Sequence[str], name: str = "prompt") -> None:
     """Refuses words that say nothing, or too much.
 
     Raises:
@@ -20,9 +22,9 @@ def check_prompts(prompts: Sequence[str]) -> None:
     """
     for text in prompts:
         if not text.strip():
-            raise UserError("the prompt is empty; say what the sound is of")
+            raise UserError(f"the {name} is empty; say what the sound is of")
         if len(text) > MAX_PROMPT:
-            raise UserError(f"the prompt has {len(text)} characters; {MAX_PROMPT} are the most")
+            raise UserError(f"the {name} has {len(text)} characters; {MAX_PROMPT} are the most")
 
 
 def check_numbers(
@@ -35,13 +37,11 @@ def check_numbers(
     clips: int,
     strength: float,
 ) -> None:
-    """Refuses what lies out of its range, `nan` too.
+    """Refuses what lies out of its range, `nan` too, and what is no number.
 
     Raises:
         UserError: with the range.
     """
-    if not 0 <= guidance_interval[0] <= guidance_interval[1] <= 1:
-        raise UserError(f"guidance from {guidance_interval[0]} to {guidance_interval[1]}: give two of 0 to 1")
     for name, value, low, high in (
         ("guidance scale", guidance_scale, 0, MAX_GUIDANCE),
         ("number of steps", steps, 1, most_steps),
@@ -49,8 +49,17 @@ def check_numbers(
         ("number of clips", clips, 1, MAX_CLIPS),
         ("strength", strength, 0, 1),
     ):
+        kind, needed = (Integral, "a whole number") if name.startswith("number") else (Real, "a number")
+        if not isinstance(value, kind):
+            raise UserError(f"the {name} must be {needed} from {low} to {high}, got {value!r}")
         if not low <= value <= high:
             raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
+    interval: Any = guidance_interval
+    pair = isinstance(interval, Sequence) and len(interval) == 2 and all(isinstance(x, Real) for x in interval)
+    if not pair:
+        raise UserError(f"the guidance interval must be two numbers from 0 to 1, got {interval!r}")
+    if not 0 <= interval[0] <= interval[1] <= 1:
+        raise UserError(f"guidance from {interval[0]} to {interval[1]}: give two of 0 to 1")
 
 
 def check_spans(spans: Sequence[tuple[float, float]], seconds: float, of: str) -> None:
@@ -59,7 +68,10 @@ def check_spans(spans: Sequence[tuple[float, float]], seconds: float, of: str) -
     Raises:
         UserError: a span is empty, reversed or reaches out of it.
     """
-    for begin, end in spans:
+    for span in spans:
+        if not isinstance(span, Sequence) or len(span) != 2 or not all(isinstance(x, Real) for x in span):
+            raise UserError(f"a piece of {of} must be (start, end) in seconds, got {span!r}")
+        begin, end = span
         if not 0 <= begin < end <= seconds + 1e-6:
             raise UserError(
                 f"{begin:g}:{end:g} is no piece of {of}, which lasts {seconds:.3f} s; give START:END in seconds"

@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,9 +23,11 @@ from clipsonic.errors import UserError
 from clipsonic.files import take_place
 from clipsonic.model_folder import resolve
 from clipsonic.parts import BRIDGES, check_together, load_parts
+from clipsonic.precision import single_precision
 from clipsonic.understanding import Understanding, embed_labels, understand
 from clipsonic.vocoder.base import Vocoder
 
+ENCODING = threading.Lock()  # tokenizers cannot be shared by threads; what encodes takes turns
 AnyModel = TypeVar("AnyModel", bound="Model")  # Self, in words that the tests' type checks of calls know
 
 
@@ -51,6 +54,18 @@ class Model(DiffusionPipeline):
     Raises:
         UserError: the parts do not belong together.
     """
+
+    # Named here for type checkers, since diffusers makes them attributes at run time.
+    encoder: TextEncoder
+    unet: MelUNet
+    scheduler: Any
+    vocoder: Vocoder
+    pd: Bridge | None
+    sd: Bridge | None
+    shift: Bridge | None
+    linear: Bridge | None
+    retrieval: Bridge | None
+    config: Any
 
     model_cpu_offload_seq = "encoder->unet->vocoder"
     _optional_components = list(BRIDGES)
@@ -95,6 +110,7 @@ class Model(DiffusionPipeline):
         self.over_pictures()
 
     @torch.no_grad()
+    @single_precision
     def embed(
         self,
         prompt: Sequence[str] | None = None,
@@ -113,24 +129,28 @@ class Model(DiffusionPipeline):
             UserError: the model lacks the bridge, or its encoder knows no pictures.
         """
         if prompt is None:
-            rows = self.sees().encode_image(list(image or []))
+            with ENCODING:
+                rows = self.sees().encode_image(list(image or []))
             over = self.over_pictures() if bridge != "zs" else None
             return rows if over is None else over.to(rows.device).over(rows)
         chosen = self.check_bridge(self.config.bridge if bridge is None else bridge)
-        if chosen is None:
-            return self.encoder.encode_text(list(prompt))
-        both = self.encoder.encode_tokens(["", *prompt])
+        with ENCODING:
+            if chosen is None:
+                return self.encoder.encode_text(list(prompt))
+            both = self.encoder.encode_tokens(["", *prompt])
         device = both.projection.device
         rows = chosen.to(device).sample(both[1:], both[:1], one_each(generators, len(prompt)))
         return rows.to(device)
 
     @torch.no_grad()
+    @single_precision
     def understand(self, prompts: Sequence[str]) -> list[Understanding]:
         """Return what of each prompt the encoder reads, and the training labels nearest to it."""
-        if self._label_rows is None:
-            self._label_rows = embed_labels(self.encoder, self.config.labels)
-        threshold = self.config.familiar_cosine
-        return understand(self.encoder, prompts, self.config.labels, self._label_rows, threshold)
+        with ENCODING:
+            if self._label_rows is None:
+                self._label_rows = embed_labels(self.encoder, self.config.labels)
+            threshold = self.config.familiar_cosine
+            return understand(self.encoder, prompts, self.config.labels, self._label_rows, threshold)
 
     def over_pictures(self) -> Retrieval | None:
         """The bridge that pictures are taken over, if there is one.
@@ -166,21 +186,84 @@ class Model(DiffusionPipeline):
             raise UserError(f"the model has no bridge '{name}'; it has {', '.join(self.bridges)}")
         return None if name == "zs" else getattr(self, name)
 
-    @classmethod
-    def from_pretrained(
-        cls: type[AnyModel], model: str | Path, dtype: torch.dtype = torch.float32, **parts: Any
-    ) -> AnyModel:
-        """Loads `mini` (shipped), a folder, or a hub id if network or the hub's cache has it.
+    @property
+    def components(self) -> dict[str, Any]:
+        """Parts and settings by name: `CLIPSonicPipeline(**pipeline.components)` is the same model again."""
+        settings = self._get_signature_keys(self)[1]
+        return super().components | {name: self.config[name] for name in settings}
 
-        Args:
-            dtype: precision of the U-Net; the other parts stay in single precision.
-            parts: components to use instead of the folder's, by name.
+    @property
+    def device(self) -> torch.device:
+        """Where the U-Net is."""
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the U-Net."""
+        return self.unet.dtype
+
+    def to(
+        self: AnyModel,
+        *args: str | int | torch.device | torch.dtype,
+        device: str | int | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> AnyModel:
+        """Move all parts to a device, or the U-Net to a floating-point precision, in place, and return the model.
+
+        The other parts stay in single precision, as with `from_pretrained`.
 
         Raises:
-            UserError: there is no such model, a file of it is missing or damaged, or it is not of this system.
+            UserError: torch cannot use the device here, or the precision is not of floating point.
         """
-        parts, settings = load_parts(resolve(str(model)), dtype, parts)
-        pipeline = cls(**parts, **settings)
+        for each in args:
+            if isinstance(each, torch.dtype):
+                dtype = each
+            else:
+                device = each
+        if dtype is not None:
+            check_precision(dtype)
+        if device is not None:
+            try:
+                torch.empty(1, device=device)
+            except (RuntimeError, AssertionError, TypeError) as error:
+                raise UserError(
+                    f"device must be one that torch can use here, such as cpu, got {device}"
+                ) from error
+            super().to(device)
+        if dtype is not None:
+            torch.nn.Module.to(self.unet, dtype)  # diffusers' own `to` warns of layers to keep, and there are none
+        return self
+
+    @classmethod
+    @single_precision
+    def from_pretrained(
+        cls: type[AnyModel],
+        model: str | Path,
+        dtype: torch.dtype | None = None,
+        *,
+        torch_dtype: torch.dtype | None = None,
+        **parts: Any,
+    ) -> AnyModel:
+        """Load `mini` (shipped), a folder, or a hub id if network or the hub's cache has it.
+
+        Args:
+            dtype: precision of the U-Net (float32); the other parts stay in single precision.
+            torch_dtype: the same under diffusers' older name.
+            parts: components and settings to use instead of the folder's, by name, such as `scheduler`.
+
+        Raises:
+            UserError: there is no such model, a file of it is missing or damaged, it is not of this system, or an
+                argument is unknown.
+        """
+        if dtype is not None and torch_dtype is not None and dtype != torch_dtype:
+            raise UserError(f"dtype and torch_dtype are the same argument, got {dtype} and {torch_dtype}")
+        precision = check_precision(dtype or torch_dtype or torch.float32)
+        expected, settings = cls._get_signature_keys(cls)
+        for name in parts:
+            if name not in (known := [*expected, *settings]):
+                raise UserError(f"from_pretrained has no argument {name}; components and settings are {', '.join(known)}")
+        loaded, settings = load_parts(resolve(str(model)), precision, parts)
+        pipeline = cls(**{**settings, **loaded})
         pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
         return pipeline
 
@@ -190,20 +273,35 @@ class Model(DiffusionPipeline):
             raise UserError(f"{folder} holds something else than a model; name another folder")
         aside = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(aside, ignore_errors=True)
-        whole = self
+        parts = self.components
         if half:
-            parts = dict(self.components, unet=copy.deepcopy(self.unet).half())
-            kept = {
-                name: self.config[name]
-                for name in (
-                    "bridge",
-                    "picture_bridge",
-                    "sampling_steps",
-                    "condition",
-                    "labels",
-                    "familiar_cosine",
-                )
-            }
-            whole = type(self)(**parts, **kept)
-        whole.save_pretrained(aside, safe_serialization=True)
+            parts["unet"] = copy.deepcopy(self.unet).half()
+        type(self)(**parts).save_pretrained(aside)
         take_place(aside, folder)
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
+        """Save the model folder as diffusers does, in safetensors; `save` is the same, whole or not at all.
+
+        Args:
+            options: diffusers' own, such as `max_shard_size`.
+
+        Raises:
+            UserError: the encoder is no longer the one that the U-Net was trained with.
+        """
+        if self.encoder.id != self.config.encoder_id:
+            raise UserError(
+                f"the encoder's weights or precision changed: it is {self.encoder.id}, and the U-Net was trained with "
+                f"{self.config.encoder_id}; such a model could not be loaded"
+            )
+        super().save_pretrained(save_directory, **{**options, "safe_serialization": True})
+
+
+def check_precision(dtype: torch.dtype) -> torch.dtype:
+    """Return the precision of a network, if it is one.
+
+    Raises:
+        UserError: it is no floating-point type of torch.
+    """
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
+        raise UserError(f"dtype must be torch.float32, torch.bfloat16 or torch.float16, got {dtype}")
+    return dtype

@@ -43,7 +43,8 @@ class CompiledUNet(nn.Module):
     ) -> Output:
         """Folded noisy mel, time and condition => what the network says."""
         inputs = [each.float().contiguous().numpy() for each in (sample, timestep, class_labels)]
-        return Output(torch.from_numpy(self._compiled(inputs)[0].copy()))
+        request = self._compiled.create_infer_request()  # its own: threads may call at the same time
+        return Output(torch.from_numpy(request.infer(inputs)[0].copy()))
 
 
 def compile_unet(unet: MelUNet, precision: torch.dtype = torch.float32) -> CompiledUNet:

@@ -1,5 +1,6 @@
 """Noise => data: guidance, the solvers one can choose, and the loop over steps."""
 
+import copy
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -100,19 +101,23 @@ def sample(
     on_step: Callable[[int], None] = lambda step: None,
     outline: Float[Tensor, "b *shape"] | None = None,
     strength: float = 1.0,
+    revise: Callable[[int, Tensor, Tensor], Tensor] = lambda step, t, x: x,
 ) -> Float[Tensor, "b *shape"]:
     """Noise => data of the model, in the model's range; one row a generator.
 
     Args:
         denoise: the network under its condition, guided or not.
-        scheduler: any diffusers scheduler made for the model's noise process.
+        scheduler: any diffusers scheduler made for the model's noise process; a copy of it takes the steps, so
+            that several calls may share it.
         shape: of one row.
         generators: one a row; a row depends on its own generator alone, not on its batch.
         device: where the network is.
         on_step: called with the number of steps done.
         outline: data to begin from instead of noise alone (SDEdit, Meng et al. 2022, arXiv 2108.01073).
         strength: share of the steps that are taken from there, 0 to 1; the outline is noised accordingly.
+        revise: called after each step with its number from 0, its time and the data => the data for the next step.
     """
+    scheduler = copy.deepcopy(scheduler)
     scheduler.set_timesteps(steps)
     noise = [torch.randn((1, *shape), generator=each, device=each.device).to(device) for each in generators]
     x = torch.cat(noise) * scheduler.init_noise_sigma
@@ -130,7 +135,7 @@ def sample(
         output = prediction.output
         if learned and prediction.variance is not None:
             output = torch.cat([output, prediction.variance], dim=1)
-        x = scheduler.step(output, t, x, **extra).prev_sample
+        x = revise(step, t, scheduler.step(output, t, x, **extra).prev_sample)
         on_step(step + 1)
     return x
 
@@ -143,15 +148,28 @@ def denoiser(unet: torch.nn.Module, timesteps: int) -> Conditional:
 def one_each(
     generator: torch.Generator | Sequence[torch.Generator] | None, clips: int
 ) -> list[torch.Generator]:
-    """One generator a clip; a single one, or none, gives each clip its seed.
+    """Return one generator a clip.
+
+    A single one draws the first clip itself, which is then the same as alone, and a seed for each other clip.
+    Without any, torch's global one draws a seed for each.
 
     Raises:
-        UserError: neither one for all nor one a clip.
+        UserError: neither a generator nor one a clip.
     """
-    if isinstance(generator, Sequence):
-        if len(generator) != clips:
-            raise UserError(f"{len(generator)} generators for {clips} clips; give one a clip, or one for all")
-        return list(generator)
-    device = generator.device if generator is not None else "cpu"
-    seeds = torch.randint(0, 2**62, (clips,), generator=generator, device=device)
+    if generator is None:
+        return _seeded(torch.randint(0, 2**62, (clips,)))
+    if isinstance(generator, torch.Generator):
+        seeds = torch.randint(
+            0, 2**62, (clips,), generator=generator.clone_state(), device=generator.device
+        )
+        return [generator, *_seeded(seeds[1:])][:clips]
+    if not isinstance(generator, Sequence) or not all(isinstance(each, torch.Generator) for each in generator):
+        said = f"a list of them, one a clip, got {type(generator).__name__}"
+        raise UserError(f"generator must be a torch.Generator or {said}")
+    if len(generator) != clips:
+        raise UserError(f"{len(generator)} generators for {clips} clips; give one a clip, or one for all")
+    return list(generator)
+
+
+def _seeded(seeds: Tensor) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
