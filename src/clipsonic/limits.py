@@ -55,7 +55,9 @@ def check_numbers(
         if not low <= value <= high:
             raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
     interval: Any = guidance_interval
-    pair = isinstance(interval, Sequence) and len(interval) == 2 and all(isinstance(x, Real) for x in interval)
+    pair = (
+        isinstance(interval, Sequence) and len(interval) == 2 and all(isinstance(x, Real) for x in interval)
+    )
     if not pair:
         raise UserError(f"the guidance interval must be two numbers from 0 to 1, got {interval!r}")
     if not 0 <= interval[0] <= interval[1] <= 1:

@@ -231,7 +231,9 @@ class Model(DiffusionPipeline):
                 ) from error
             super().to(device)
         if dtype is not None:
-            torch.nn.Module.to(self.unet, dtype)  # diffusers' own `to` warns of layers to keep, and there are none
+            torch.nn.Module.to(
+                self.unet, dtype
+            )  # diffusers' own `to` warns of layers to keep, and there are none
         return self
 
     @classmethod
@@ -261,7 +263,9 @@ class Model(DiffusionPipeline):
         expected, settings = cls._get_signature_keys(cls)
         for name in parts:
             if name not in (known := [*expected, *settings]):
-                raise UserError(f"from_pretrained has no argument {name}; components and settings are {', '.join(known)}")
+                raise UserError(
+                    f"from_pretrained has no argument {name}; components and settings are {', '.join(known)}"
+                )
         loaded, settings = load_parts(resolve(str(model)), precision, parts)
         pipeline = cls(**{**settings, **loaded})
         pipeline.unet.to(memory_format=torch.channels_last).eval()  # faster on processors and GPUs alike
@@ -290,8 +294,8 @@ class Model(DiffusionPipeline):
         """
         if self.encoder.id != self.config.encoder_id:
             raise UserError(
-                f"the encoder's weights or precision changed: it is {self.encoder.id}, and the U-Net was trained with "
-                f"{self.config.encoder_id}; such a model could not be loaded"
+                f"the encoder's weights or precision changed: it is {self.encoder.id}, and the U-Net was trained "
+                f"with {self.config.encoder_id}; such a model could not be loaded"
             )
         super().save_pretrained(save_directory, **{**options, "safe_serialization": True})
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -43,8 +43,10 @@ OVERLAP = 48  # frames, at least, by which windows overlap: 1.5 s
 
 if TYPE_CHECKING:  # what callers get unless they ask otherwise, as diffusers declares it
     Array = NDArray[np.float32]
+    Returned: TypeAlias = "CLIPSonicOutput"
 else:
     Array = NDArray[np.float32] | Tensor
+    Returned = BaseOutput | tuple[Array, Array]
 
 
 @dataclass
@@ -58,7 +60,6 @@ class CLIPSonicOutput(BaseOutput):
     mels: Array  # (clips, 64, frames), natural log
 
 
-Returned = CLIPSonicOutput if TYPE_CHECKING else CLIPSonicOutput | tuple[Array, Array]
 StepEnd = Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
 
 
@@ -79,7 +80,9 @@ class _Request:
     @property
     def clips(self) -> int:
         """How many clips are made."""
-        queries = next(each for each in (self.texts, self.pictures, self.rows, [self.track]) if each is not None)
+        queries = next(
+            each for each in (self.texts, self.pictures, self.rows, [self.track]) if each is not None
+        )
         return len(queries) * self.each
 
 
@@ -125,9 +128,9 @@ class CLIPSonicPipeline(Model):
         What is longer than 4.096 s is made in overlapping windows, together.
 
         Args:
-            prompt, image, embedding: one of the three, one or several. Texts: a string, a list or an array. Pictures:
-                PIL images, paths, or arrays of uint8 or of floats from 0 to 1. Embeddings: rows as `embed` makes
-                them, brought to norm 1, or a track of them over time.
+            prompt, image, embedding: one of the three, one or several. Texts: a string, a list or an array.
+                Pictures: PIL images, paths, or arrays of uint8 or of floats from 0 to 1. Embeddings: rows as
+                `embed` makes them, scaled to norm 1, or a track of them over time.
             bridge: from text to image embedding, one of those in `bridges` (the model's own choice). With `zs`,
                 the embeddings of texts and pictures are the conditions as they are.
             negative_prompt: what it should not sound like, one text for all or one each; guidance then leads away
@@ -146,7 +149,7 @@ class CLIPSonicPipeline(Model):
             output_type: `np` for numpy arrays, `pt` for tensors on the pipeline's device.
             return_dict: False for a tuple (audios, mels) in place of a `CLIPSonicOutput`.
             callback_on_step_end: called after each step as diffusers does: (pipeline, step from 0, timestep,
-                {"latents": the noisy mels of a batch of up to 8 clips}) => a dict, whose "latents" are gone on with.
+                {"latents": the noisy mels of a batch of up to 8 clips}) => a dict; its "latents" replace them.
             callback_on_step_end_tensor_inputs: which tensors it is given; there are `latents` only.
             on_step: called with the number of steps done; every batch of 8 clips takes all steps.
 
@@ -253,9 +256,10 @@ class CLIPSonicPipeline(Model):
             seconds=seconds,
             steps=int(numbers["num_inference_steps"] or self.config.sampling_steps),
         )
-        if len(negatives) not in (0, 1, asked.clips // asked.each):
+        queries = asked.clips // asked.each
+        if len(negatives) not in (0, 1, queries):
             raise UserError(
-                f"negative prompts must be one, or one for each of {asked.clips // asked.each}, got {len(negatives)}"
+                f"negative_prompt must be one text, or one for each of {queries}, got {len(negatives)}"
             )
         return asked
 
@@ -302,7 +306,7 @@ class CLIPSonicPipeline(Model):
     def _decode(
         self, x: Float[Tensor, "b 1 mels frames"], asked: _Request, keep: Spans
     ) -> tuple[Float[Tensor, "b samples"], Float[Tensor, "b mels cut"]]:
-        """Return the sound of mels in the model's range, cut to its length, and the mels in natural log, on the CPU."""
+        """Return the sound of mels in the model's range and the mels in natural log, cut to length, on the CPU."""
         samples = round(asked.seconds * SAMPLE_RATE)
         mel = from_model_range(x.float())[:, 0]
         wave = vocode(self.vocoder, mel)[:, :samples].cpu()
@@ -364,7 +368,12 @@ def _count(on_step: Callable[[int], None], before: int, step: int) -> None:
 
 
 def _step_end(
-    pipeline: CLIPSonicPipeline, callback: StepEnd | None, names: Sequence[str], step: int, t: Tensor, x: Tensor
+    pipeline: CLIPSonicPipeline,
+    callback: StepEnd | None,
+    names: Sequence[str],
+    step: int,
+    t: Tensor,
+    x: Tensor,
 ) -> Tensor:
     """Show a step to diffusers' callback, and return the data to go on with."""
     if callback is None:

@@ -20,7 +20,12 @@ FACTORIES = {  # what makes floats of torch's default type unless given another
     torch.randn,
     torch.zeros,
 }
-OF_NUMBERS = {torch.arange, torch.as_tensor, torch.full, torch.tensor}  # the same, where the numbers are floats
+OF_NUMBERS = {
+    torch.arange,
+    torch.as_tensor,
+    torch.full,
+    torch.tensor,
+}  # the same, where the numbers are floats
 
 
 class _Single(TorchFunctionMode):

@@ -159,11 +159,11 @@ def one_each(
     if generator is None:
         return _seeded(torch.randint(0, 2**62, (clips,)))
     if isinstance(generator, torch.Generator):
-        seeds = torch.randint(
-            0, 2**62, (clips,), generator=generator.clone_state(), device=generator.device
-        )
+        seeds = torch.randint(0, 2**62, (clips,), generator=generator.clone_state(), device=generator.device)
         return [generator, *_seeded(seeds[1:])][:clips]
-    if not isinstance(generator, Sequence) or not all(isinstance(each, torch.Generator) for each in generator):
+    if not isinstance(generator, Sequence) or not all(
+        isinstance(each, torch.Generator) for each in generator
+    ):
         said = f"a list of them, one a clip, got {type(generator).__name__}"
         raise UserError(f"generator must be a torch.Generator or {said}")
     if len(generator) != clips:
