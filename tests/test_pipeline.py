@@ -73,7 +73,7 @@ def test_half_weights(tiny_pipeline, tmp_path) -> None:
         ({"prompt": " \n"}, "empty"),
         ({"prompt": "dog " * 10_000}, "characters"),
         ({}, "one of the three"),
-        ({"prompt": []}, "list of texts or pictures is empty"),
+        ({"prompt": []}, "prompt is an empty list"),
         ({"prompt": "dog", "image": Image.new("RGB", (8, 8))}, "one of the three"),
         ({"prompt": "dog", "guidance_scale": -1.0}, "guidance scale"),
         ({"prompt": "dog", "guidance_scale": float("nan")}, "guidance scale"),

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
 
-Texts = str | Sequence[str] | NDArray[np.str_]
+Texts = str | Sequence[str] | NDArray[Any]
 Picture = Image.Image | str | Path | NDArray[Any] | Tensor
 Pictures = Picture | Sequence[Picture]
 
@@ -44,7 +44,7 @@ def as_pictures(pictures: Any, name: str = "image") -> list[Image.Image]:
 
     Args:
         pictures: PIL images, paths, or arrays: (h, w), (h, w, 3) or (h, w, 4), tensors (c, h, w), uint8 or floats
-            of 0 to 1. An array with one axis more is several.
+            of 0 to 1. An array with four axes is several.
 
     Raises:
         UserError: there is none, a file cannot be read, or something is not a picture.
@@ -52,8 +52,7 @@ def as_pictures(pictures: Any, name: str = "image") -> list[Image.Image]:
     if isinstance(pictures, (Image.Image, str, Path)):
         pictures = [pictures]
     elif isinstance(pictures, (np.ndarray, Tensor)):
-        coloured = 3 if isinstance(pictures, Tensor) or pictures.shape[-1:] in ((3,), (4,)) else 2
-        pictures = list(pictures) if pictures.ndim > coloured else [pictures]
+        pictures = list(pictures) if pictures.ndim == 4 else [pictures]
     elif not isinstance(pictures, Sequence):
         raise UserError(f"{name} must be a picture or a list of pictures, got {type(pictures).__name__}")
     if not len(pictures):

@@ -23,7 +23,7 @@ from clipsonic.errors import UserError
 from clipsonic.files import take_place
 from clipsonic.model_folder import resolve
 from clipsonic.parts import BRIDGES, check_together, load_parts
-from clipsonic.precision import single_precision
+from clipsonic.precision import inference, single_precision
 from clipsonic.understanding import Understanding, embed_labels, understand
 from clipsonic.vocoder.base import Vocoder
 
@@ -109,8 +109,7 @@ class Model(DiffusionPipeline):
         self._label_rows: Tensor | None = None
         self.over_pictures()
 
-    @torch.no_grad()
-    @single_precision
+    @inference
     def embed(
         self,
         prompt: Sequence[str] | None = None,
@@ -142,8 +141,7 @@ class Model(DiffusionPipeline):
         rows = chosen.to(device).sample(both[1:], both[:1], one_each(generators, len(prompt)))
         return rows.to(device)
 
-    @torch.no_grad()
-    @single_precision
+    @inference
     def understand(self, prompts: Sequence[str]) -> list[Understanding]:
         """Return what of each prompt the encoder reads, and the training labels nearest to it."""
         with ENCODING:

@@ -33,7 +33,7 @@ from clipsonic.errors import UserError
 from clipsonic.inputs import Pictures, Texts, as_pictures, as_texts, as_unit_rows
 from clipsonic.limits import check_numbers, check_prompts, check_spans
 from clipsonic.model import Model
-from clipsonic.precision import single_precision
+from clipsonic.precision import inference
 from clipsonic.splicing import Spans, kept_frames, outline, spliced
 from clipsonic.tracks import Track
 from clipsonic.vocoder.streaming import vocode
@@ -98,8 +98,7 @@ class CLIPSonicPipeline(Model):
 
     _callback_tensor_inputs = ("latents",)
 
-    @torch.no_grad()
-    @single_precision
+    @inference
     def __call__(
         self,
         prompt: Texts | None = None,

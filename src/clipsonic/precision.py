@@ -44,6 +44,11 @@ class _Single(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def inference(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Run a function as `single_precision` does, without gradients."""
+    return torch.no_grad()(single_precision(function))
+
+
 def single_precision(function: Callable[P, Result]) -> Callable[P, Result]:
     """Run a function so that new tensors of floats have single precision, in its thread alone.
 

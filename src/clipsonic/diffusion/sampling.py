@@ -145,10 +145,8 @@ def denoiser(unet: torch.nn.Module, timesteps: int) -> Conditional:
     return lambda x, t, embedding: predict(unet, x, t, embedding, timesteps)
 
 
-def one_each(
-    generator: torch.Generator | Sequence[torch.Generator] | None, clips: int
-) -> list[torch.Generator]:
-    """Return one generator a clip.
+def one_each(generator: Any, clips: int) -> list[torch.Generator]:
+    """Return one generator a clip, made of one, of several or of None.
 
     A single one draws the first clip itself, which is then the same as alone, and a seed for each other clip.
     Without any, torch's global one draws a seed for each.

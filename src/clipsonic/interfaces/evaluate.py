@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipsonic.errors import UserError
 from clipsonic.files import only_one, write_json
@@ -65,7 +65,7 @@ def _run_gap(
         gap = measure_gap(
             pairs, pipeline.encoder, bridges, seed, lambda done: progress.update(task, completed=done)
         )
-    page = {
+    page: dict[str, Any] = {
         "model": model,
         "data": str(data),
         "encoder": pipeline.encoder.id,
