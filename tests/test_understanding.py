@@ -71,7 +71,7 @@ def test_mini_knows_its_labels_and_not_everything(mini: CLIPSonicPipeline) -> No
 
 
 def test_labels_stay_with_a_saved_model(mini: CLIPSonicPipeline) -> None:
-    again = CLIPSonicPipeline(**mini.components, labels=["rain"], familiar_cosine=0.5)
+    again = CLIPSonicPipeline(**mini.components | {"labels": ["rain"], "familiar_cosine": 0.5})
     assert again.config.labels == ["rain"] and again.understand(["rain"])[0].nearest[0][0] == "rain"
 
 
