@@ -195,6 +195,7 @@ def test_m4a_is_read(tmp_path) -> None:
         np.stack([tone(), tone()]),
         (tone() * 32767).round().astype(np.int16),
         (tone() * (2**31 - 1)).astype(np.int32),
+        (tone() * 32767).round().astype(">i2"),
         tone().tolist(),
         tone().astype(np.float64),
         torch.from_numpy(tone())[None],
@@ -231,3 +232,9 @@ def test_8_bit_and_half_precision_arrays_are_scaled() -> None:
 def test_arrays_that_are_no_sound_are_refused(audio, said) -> None:
     with pytest.raises(UserError, match=said):
         as_waveform(audio)
+
+
+def test_a_rate_that_cannot_be_is_refused(tmp_path) -> None:
+    soundfile.write(tmp_path / "slow.wav", tone(), 1)
+    with pytest.raises(UserError, match=r"slow\.wav.* 1000 Hz"):
+        read_audio(tmp_path / "slow.wav")

@@ -73,6 +73,7 @@ def as_waveform(audio: Any, name: str = "audio") -> Recording:
         samples = np.asarray(audio)
     except (ValueError, TypeError) as error:
         raise UserError(f"{name} must be an array of samples, got {type(audio).__name__}") from error
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     if samples.dtype == np.uint8:
         samples = (samples.astype(np.float32) - 128) / 128
     elif samples.dtype in (np.int16, np.int32):

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from clipsonic.errors import UserError
 
+MIN_RATE = 1000  # Hz; a header that says 1 would make 16,000 samples of each
 BLOCK = 2**18  # frames decoded at a time: some files do not tell their length
 # Containers of sound that libsndfile does not open. Playlists are none: they name other files and addresses.
 CONTAINERS = (
@@ -26,7 +27,7 @@ def decode(path: Path) -> tuple[Channels, int]:
     libsndfile reads it, or else FFmpeg (M4A, AAC, WMA and others).
 
     Raises:
-        UserError: the file is missing, is not sound, or holds no samples.
+        UserError: the file is missing, is not sound, holds no samples, or its sample rate is below 1000 Hz.
     """
     try:
         with _open(path) as source:
@@ -35,6 +36,8 @@ def decode(path: Path) -> tuple[Channels, int]:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(samples) == 0:
         raise UserError(f"{path} cannot be read as sound: it holds no samples")
+    if rate < MIN_RATE:
+        raise UserError(f"{path} must have a sample rate of {MIN_RATE} Hz or more, got {rate}")
     return samples, rate
 
 
