@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -85,6 +86,28 @@ def test_links_and_files_are_there(site: Path, pages: dict[Path, Loaded]) -> Non
             file = re.split("[?#]", target)[0]
             if file and not re.match(r"[a-z]+:|//", file):
                 assert (path.parent / file).exists(), (path.relative_to(site), target)
+
+
+def test_the_site_is_searched_when_opened_as_files(site: Path) -> None:
+    """Browsers fetch no JSON and run no worker from files: the index is a script, and so is what stands in."""
+    import json
+
+    index = (site / "search" / "search_index.js").read_text()
+    assert "vocoder" in json.dumps(json.loads(index.removeprefix("var __index = ")))
+    assert 'src="javascripts/iframe-worker.js"' in (site / "index.html").read_text()
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no chromium is installed")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto((site / "index.html").as_uri())
+        page.evaluate("document.querySelector('#__search').click()")
+        page.fill("input.md-search__input", "vocoder")
+        page.wait_for_selector(".md-search-result__link", state="attached", timeout=60_000)
+        browser.close()
 
 
 def test_every_page_is_in_the_navigation(site: Path, pages: dict[Path, Loaded]) -> None:

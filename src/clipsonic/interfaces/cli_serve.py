@@ -29,6 +29,21 @@ def serve(
         list[str] | None,
         typer.Option("--name", help="A host name that requests may use, such as a proxy's; may be repeated."),
     ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--root-path",
+            metavar="PATH",
+            help="Path at which a proxy mounts the server, such as /clip (default: X-Forwarded-Prefix).",
+        ),
+    ] = None,
+    access_log: Annotated[
+        bool,
+        typer.Option(
+            "--access-log",
+            help="A line on the error stream for each answer, without prompts, tokens and ids.",
+        ),
+    ] = False,
     page: Annotated[bool, typer.Option("--page/--no-page", help="With a web page, or the API alone.")] = True,
     model: Annotated[
         str, typer.Option(help="A model folder, a hub id, or 'mini'.", autocompletion=models)
@@ -74,4 +89,5 @@ def serve(
         upload_bytes=most_megabytes * 2**20,
     )
     engine = Engine(model, vocoder, scheduler, device, precision, backend)
-    run(Address(host, port, token, tuple(names or ())), engine, bridge, limits, page, grace)
+    address = Address(host, port, token, tuple(names or ()), prefix)
+    run(address, engine, bridge, limits, page, grace, access_log)

@@ -61,6 +61,21 @@ def test_nothing_that_a_rater_can_reach_names_a_system(rater: TestClient, made_t
     assert not any(name in text for text in texts for name in SYSTEMS)
 
 
+def test_raters_are_told_how_long_it_takes(client: TestClient, made_test: Path) -> None:
+    plan = read_plan(made_test)
+    assert plan.clip_seconds == 0.3
+    assert client.get("/api/test").json()["minutes"] == plan.minutes == 2  # 60 s, and 10 clips of 0.3 and 5 s
+    assert plan.model_copy(update={"clip_seconds": 4.0, "trials": 24}).minutes == 9
+    assert plan.model_copy(update={"clip_seconds": None}).minutes is None  # of an earlier version
+
+
+def test_head_is_answered_as_get(rater: TestClient) -> None:
+    for address in ("/", "/api/test", f"/{rater.get('/api/trials').json()['trials'][0]['clip']}"):
+        head, get = rater.head(address), rater.get(address)
+        assert (head.status_code, head.headers["content-type"]) == (200, get.headers["content-type"])
+    assert rater.head("/nothing").status_code == 404
+
+
 def test_a_part_of_a_sound_can_be_had(rater: TestClient) -> None:
     address = rater.get("/api/trials").json()["trials"][0]["clip"]
     part = rater.get(f"/{address}", headers={"Range": "bytes=0-3"})

@@ -40,11 +40,14 @@ class Served:
 
 
 @contextmanager
-def serving(pipeline: Any, limits: Limits, token: str | None = None) -> Iterator[Served]:
+def serving(
+    pipeline: Any, limits: Limits, token: str | None = None, log: Callable[[str], None] | None = None
+) -> Iterator[Served]:
     desk, uploads = Desk(pipeline, "zs", limits), Uploads()
     taken = Address(port=0).bind()
     taken.listen()
-    server = Server(build(desk, uploads, limits, token, Address().hosts), desk, 0.0, 0.0)
+    app = build(desk, uploads, limits, token, Address().hosts, log=log)
+    server = Server(app, desk, 0.0, 0.0)
     thread = threading.Thread(target=server.run, args=([taken],))
     thread.start()
     url = f"http://127.0.0.1:{taken.getsockname()[1]}"

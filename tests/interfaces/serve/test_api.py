@@ -22,7 +22,7 @@ from clipsonic.interfaces.serve.jobs import Limits
 
 from ...data.harmful import broken, hungry, starved
 from ...films import write_film, write_record
-from .conftest import LONG, Served, raw, serving
+from .conftest import LONG, QUICK, Served, raw, serving
 
 SHORT = {"prompt": "rain", "steps": "2", "seconds": "0.5"}  # of a form
 NAMES, READERS = {"picture": "image", "video": "video"}, {"picture": "_picture", "video": "_check"}
@@ -202,7 +202,8 @@ def test_the_token(serve) -> None:
         (b"[" * 50_000, "Invalid JSON"),
         (b"[]", "object"),
         (b"{}", "say what to hear"),
-        (b'{"prompt": "a dog"}', "prompt"),
+        (b'{"prompt": ""}', "prompt.0"),
+        (b'{"prompt": 5}', "prompt"),
         (b'{"prompt": ["  "]}', "prompt.0"),
         (b'{"prompt": [1]}', "prompt.0"),
         (b'{"prompt": ["\\ud800"]}', "Invalid JSON"),
@@ -408,6 +409,90 @@ def test_bodies_of_another_kind(shared, content, kind, status) -> None:
     assert set(answer.json()) == {"error"}
 
 
+def test_one_prompt_needs_no_list(served) -> None:
+    answer = served.client.post("/v1/sounds", json=QUICK | {"prompt": "a dog"})
+    assert answer.status_code == 202, answer.text
+    assert served.desk.get(answer.json()["id"]).request.texts == ["a dog"]
+
+
+def test_head_is_answered_where_get_is(served) -> None:
+    done = served.when_over(served.ask()["id"])
+    for path in (
+        "/health",
+        "/docs",
+        "/openapi.json",
+        "/metrics",
+        done["links"]["self"],
+        done["clips"][0]["wav"],
+    ):
+        head, get = served.client.head(path), served.client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
+    assert served.client.head(done["clips"][0]["wav"]).headers["content-length"] == "16044"
+    running = served.ask(**LONG)
+    assert served.client.head(running["links"]["events"], timeout=2).status_code == 200
+    assert served.client.head("/v1/sounds/unknown").status_code == 404
+    assert served.client.head("/nothing").status_code == 404
+
+
+def test_links_work_behind_a_proxy(serve) -> None:
+    served = serve()
+    behind = {"X-Forwarded-Prefix": "/clip"}  # as a proxy says that takes the prefix off
+    answer = served.client.post("/v1/sounds", json=QUICK | {"prompt": ["a dog"]}, headers=behind)
+    here = f"/clip/v1/sounds/{answer.json()['id']}"
+    assert answer.headers["location"] == answer.json()["links"]["self"] == here
+    served.when_over(answer.json()["id"])
+    page = served.client.get(here.removeprefix("/clip"), headers=behind).json()
+    assert page["clips"][0]["wav"] == f"{here}/clips/1.wav"
+    assert page["links"]["events"] == f"{here}/events"
+    assert served.client.get(here, headers=behind).json() == page  # of one that leaves it
+    assert served.client.get("/openapi.json", headers=behind).json()["servers"] == [{"url": "/clip"}]
+    for rubbish in ("//evil.example", "clip", "/a b", "/<script>", "/"):
+        said = served.client.get(here.removeprefix("/clip"), headers={"X-Forwarded-Prefix": rubbish}).json()
+        assert said["links"]["self"] == here.removeprefix("/clip")
+    assert "servers" not in served.client.get("/openapi.json").json()
+
+
+def test_sounds_are_listed_to_who_asked_for_them(serve) -> None:
+    served = serve()
+    nobody = served.ask()
+    assert served.client.get("/v1/sounds").status_code == 403
+    mine, other = {"Clipsonic-Session": "m" * 20}, {"Clipsonic-Session": "o" * 20}
+    asked = [
+        served.client.post("/v1/sounds", json=QUICK | {"prompt": word}, headers=mine).json()["id"]
+        for word in ("rain", "wind")
+    ]
+    assert [page["id"] for page in served.client.get("/v1/sounds", headers=mine).json()] == asked[::-1]
+    assert served.client.get("/v1/sounds", headers=other).json() == []
+    assert served.client.get("/v1/sounds", headers={"Clipsonic-Session": "token"}).status_code == 422
+    assert nobody["id"] not in served.client.get("/v1/sounds", headers=mine).text
+    with_token = serve("s3cret")
+    assert with_token.client.get("/v1/sounds").status_code == 401
+    with_token.client.headers["Authorization"] = "Bearer s3cret"
+    id = with_token.ask()["id"]
+    with_token.client.post("/v1/sounds", json=QUICK | {"prompt": "rain"}, headers=mine)
+    with_token.desk.submit(with_token.desk.get(id).request)  # as the page does
+    assert [page["id"] for page in with_token.client.get("/v1/sounds").json()] == [id]
+
+
+def test_the_access_log_holds_no_secrets(tiny_pipeline) -> None:
+    lines: list[str] = []
+    with serving(tiny_pipeline, Limits(), "s3cret", lines.append) as served:
+        served.client.headers["Authorization"] = "Bearer s3cret"
+        done = served.when_over(served.ask(prompt=["a red dog"])["id"])
+        size = len(served.client.get(done["clips"][0]["wav"]).content)
+        served.client.get("/v1/nothing%0Aelse?token=s3cret")
+    assert [line.split()[1:5] for line in lines] == [
+        ["127.0.0.1", "POST", "/v1/sounds", "202"],
+        ["127.0.0.1", "GET", "/v1/sounds/*", "200"],
+        ["127.0.0.1", "GET", "/v1/sounds/*/clips/1.wav", "200"],
+        ["127.0.0.1", "GET", "/v1/nothing%0Aelse", "404"],
+    ]
+    assert lines[2].split()[5] == str(size)
+    for secret in ("s3cret", "dog", done["id"]):
+        assert secret not in "".join(lines)
+
+
 def test_names_that_are_none(served) -> None:
     done = served.when_over(served.ask()["id"])
     here = done["links"]["self"]
@@ -416,11 +501,12 @@ def test_names_that_are_none(served) -> None:
         ("/v1/sounds/..%2f..%2fetc%2fpasswd", 404),
         ("/v1/sounds/%00", 404),
         (f"{here}/clips/2.wav", 404),
-        (f"{here}/clips/0.wav", 422),
-        (f"{here}/clips/1.mp3", 422),
-        (f"{here}/clips/nan.wav", 422),
+        (f"{here}/clips/0.wav", 404),
+        (f"{here}/clips/-1.json", 404),
+        (f"{here}/clips/1.mp3", 404),
+        (f"{here}/clips/nan.wav", 404),
         (f"{here}/clips/..%2f1.wav", 404),
-        (f"{here}/clips/{'9' * 5000}.wav", 422),
+        (f"{here}/clips/{'9' * 5000}.wav", 404),
         ("/v1/nothing", 404),
     ):
         answer = served.client.get(path)
@@ -432,13 +518,16 @@ def test_names_that_are_none(served) -> None:
     )
     assert raw(served.url, traversal).startswith(b"HTTP/1.1 404")
     wrong = served.client.put(here)
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, DELETE")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD, DELETE")
+    assert "count from 1" in served.client.get(f"{here}/clips/0.wav").json()["error"]
+    assert raw(served.url, b"rubbish\r\n\r\n").endswith(b'"}')
     running = served.ask(**LONG)
     assert served.client.get(f"/v1/sounds/{running['id']}/clips/1.wav").status_code == 409
 
 
 def test_what_pages_of_other_sites_may_not(served) -> None:
-    assert served.client.get("/health", headers={"Host": "evil.example"}).status_code == 400  # DNS rebinding
+    rebound = served.client.get("/health", headers={"Host": "evil.example"})  # DNS rebinding
+    assert (rebound.status_code, rebound.json()) == (400, {"error": "Invalid host header"})
     port = served.url.rsplit(":", 1)[1]
     for host in ("localhost", f"127.0.0.1:{port}", "[::1]:80", "LOCALHOST"):
         assert served.client.get("/health", headers={"Host": host}).status_code == 200

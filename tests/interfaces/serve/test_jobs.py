@@ -132,6 +132,31 @@ def test_cancelling_one_of_a_batch_leaves_the_others(desk) -> None:
     assert not pair[0].clips
 
 
+def test_a_batch_that_is_made_one_by_one_is_timed_once(desk, monkeypatch) -> None:
+    """The clock moves by 10 s an attempt: the batch that failed, then each of its two."""
+    from clipsonic.interfaces.serve import jobs
+
+    clock, taken = [0.0], jobs.make
+
+    def timed(pipeline, requests, *words):
+        clock[0] += 10.0
+        if len(requests) > 1:
+            raise UserError("not together")
+        return taken(pipeline, requests, *words)
+
+    one = desk()
+    block = blocked(one)
+    pair = [one.submit(Request(["rain"], **QUICK)) for _ in range(2)]
+    monkeypatch.setattr(jobs, "make", timed)
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: clock[0])
+    block.cancel()
+    until_made = [job.wait(60) for job in pair]
+    monkeypatch.undo()
+    assert until_made == [True, True]
+    assert [job.state for job in pair] == ["done", "done"]
+    assert one.stats.worked_seconds == pytest.approx(30.0)
+
+
 def test_what_goes_wrong_spoils_no_other(desk, monkeypatch, caplog) -> None:
     one = desk()
     block = blocked(one)

@@ -422,6 +422,24 @@ def test_nothing_of_gradio_is_open_that_the_page_does_not_need(site: Site) -> No
         assert refused.status_code == 403
 
 
+def test_the_page_behind_a_proxy(site: Site, tiny_pipeline: Any) -> None:
+    behind = {"X-Forwarded-Prefix": "/clip", "X-Forwarded-Host": "sounds.example.org"}
+    with httpx.Client(base_url=site.url, headers=behind) as client:
+        html = client.get("/").text
+        assert '"root":"http://sounds.example.org/clip"' in html.replace(": ", ":")
+        assert re.findall(r'(?:src|href)="/(?!clip/)[^"]*"', html) == []
+        script = re.search(r'src="(?:\./|/clip/)(assets/[^"]+\.js)"', html)
+        assert script
+        assert client.get(f"/clip/{script[1]}").status_code == client.get(f"/{script[1]}").status_code == 200
+        refused = client.get("/page/clips/nothing/0.wav")
+        assert (refused.status_code, set(refused.json())) == (404, {"error"})
+    with served(tiny_pipeline, TOKEN) as locked, httpx.Client(base_url=locked.url, headers=behind) as client:
+        assert 'action="/clip/page/sign-in"' in client.get("/").text
+        answer = client.post("/page/sign-in", data={"token": TOKEN})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/clip/")
+        assert "Path=/clip/;" in answer.headers["set-cookie"]
+
+
 def test_fetches_nothing_that_a_request_names_by_its_address(site: Site) -> None:
     file = {"path": "https://localhost/a.png", "meta": {"_type": "gradio.FileData"}}
     with httpx.Client(base_url=site.url, timeout=20) as client:

@@ -1,6 +1,7 @@
 """What a rater's browser talks to. No answer of it names a system."""
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from clipsonic.interfaces.listen.assignment import QUESTIONS, Trial, trials_of
 from clipsonic.interfaces.listen.plan import CLIPS, PAGES, PICTURES, SETUP, WELCOME, Plan
 from clipsonic.interfaces.listen.store import Rater, Store, TooManyChanges
+from clipsonic.interfaces.serve.guard import Guard
 
 LARGEST_BODY = 2048  # bytes
 Key = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
@@ -88,6 +90,8 @@ def build_app(test: Path, plan: Plan, store: Store, token: str | None) -> FastAP
             response.headers["Cache-Control"] = "no-store"
         return response
 
+    app.add_middleware(Guard, responses=Counter(), most_bytes=2**20)
+
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         """Says which field is wrong, and repeats nothing of what was sent."""
@@ -103,7 +107,13 @@ def build_app(test: Path, plan: Plan, store: Store, token: str | None) -> FastAP
     def about(request: Request) -> dict[str, Any]:
         known = store.rater(request.cookies.get(cookie, "")) is not None
         welcome = (test / WELCOME).read_text("utf-8")
-        return {"title": plan.title, "id": plan.id, "welcome": welcome, "known": known}
+        return {
+            "title": plan.title,
+            "id": plan.id,
+            "welcome": welcome,
+            "minutes": plan.minutes,
+            "known": known,
+        }
 
     @app.post("/api/join")
     def join(said: Join, response: Response) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 Kind = Literal["rated", "repeat", "check"]
 QUESTIONS = ("fidelity", "relevance")  # in the order they are asked
+CHECKS = 2  # clips a question besides: one that says which answer to give, one heard again
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from clipsonic.interfaces.listen.plan import (
 )
 from clipsonic.interfaces.progress import bar
 
-USUAL_TRIALS = 24  # clips a rater: with two questions each, about a quarter of an hour
+USUAL_TRIALS = 24  # clips a rater, for each of two questions
 UNEVEN = 0.5  # seconds by which the systems' mean lengths may differ without a word
 
 
@@ -73,12 +73,13 @@ def run(
     raters = -(-pairs // count)
     line = (
         f"{len(plan.prompts)} prompts, {len(plan.systems)} systems, {pairs} clips at {plan.lufs:g} LUFS; a rater "
-        f"hears {count} of them, once for each question, and {raters} raters hear all"
+        f"hears {count} of them, once for each question, in about {plan.minutes} minutes; {raters} raters hear all"
     )
     page = {
         "test": str(test),
         "clips": pairs,
         "trials": count,
+        "minutes": plan.minutes,
         "raters_to_hear_all": raters,
         "notes": plan.notes,
     }
@@ -156,6 +157,7 @@ def _write(
         trials=trials,
         sample_rate=rate,
         lufs=levels.lufs,
+        clip_seconds=round(float(lengths.mean()), 2),
         notes=notes,
     )
     write_plan(folder, plan)

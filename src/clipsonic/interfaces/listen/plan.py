@@ -1,14 +1,17 @@
 """A listening test on disk: what `create` decides, and `serve` and `report` read. Imports nothing heavy."""
 
+from math import ceil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clipsonic.errors import UserError
 from clipsonic.files import write_json
+from clipsonic.interfaces.listen.assignment import CHECKS, QUESTIONS
 
 PLAN, WELCOME, ANSWERS = "plan.json", "welcome.txt", "answers.sqlite"
 CLIPS, PICTURES, SETUP = "clips", "pictures", "setup.flac"
+READING_SECONDS, ANSWER_SECONDS = 60.0, 5.0  # of a rater who hears each clip once
 PAGES = Path(__file__).parent / "pages"  # HTML, CSS, JS of the package
 
 
@@ -49,7 +52,16 @@ class Plan(BaseModel):
     trials: int  # clips a rater, without checks
     sample_rate: int
     lufs: float  # of every clip
+    clip_seconds: float | None = None  # mean length; None in tests of earlier versions
     notes: list[str]  # what a reader of the results should know
+
+    @property
+    def minutes(self) -> int | None:
+        """Return how long a rater takes to read, to hear every clip of both parts, and to answer."""
+        if self.clip_seconds is None:
+            return None
+        heard = len(QUESTIONS) * (self.trials + CHECKS)
+        return ceil((READING_SECONDS + heard * (self.clip_seconds + ANSWER_SECONDS)) / 60)
 
     def grid(self) -> list[list[str]]:
         """Names of the clips, [prompt][system]."""

@@ -25,6 +25,7 @@ def run(test: Path, host: str, port: int, token: str | None) -> None:
         import uvicorn
 
         from clipsonic.interfaces.listen.app import build_app
+        from clipsonic.interfaces.serve.server import Protocol
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'clipsonic[serve]'") from error
     from clipsonic.interfaces.listen.store import Store
@@ -39,7 +40,9 @@ def run(test: Path, host: str, port: int, token: str | None) -> None:
     sys.stdout.flush()  # before the first rater, also where it is piped
     telling.note(f"answers are kept in {test}; Ctrl-C ends it")
     try:
-        config = uvicorn.Config(build_app(test, plan, store, token), log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            build_app(test, plan, store, token), http=Protocol, log_level="warning", access_log=False
+        )
         uvicorn.Server(config).run(sockets=[bound])
     finally:
         store.close()

@@ -91,7 +91,7 @@ def svg(figure: Figure) -> str:
     FigureCanvasAgg(figure)
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "clipsonic", "svg.fonttype": "none"}):
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
@@ -27,17 +27,25 @@ from clipsonic.interfaces.serve.schema import Health
 from clipsonic.interfaces.serve.sounds import json_problems, sounds
 from clipsonic.interfaces.serve.uploads import NoMedia, TooLarge, Uploads
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def build(
-    desk: Desk, uploads: Uploads, limits: Limits, token: str | None, hosts: Sequence[str] | None
+    desk: Desk,
+    uploads: Uploads,
+    limits: Limits,
+    token: str | None,
+    hosts: Sequence[str] | None,
+    prefix: str | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> FastAPI:
     """The application, without the page.
 
     Args:
         token: that requests must bring, unless it is None.
         hosts: names under which the server answers; None for any.
+        prefix: path at which a proxy mounts the server; None takes each request's X-Forwarded-Prefix.
+        log: gets a line for each answer.
     """
     app = FastAPI(
         title="clipsonic",
@@ -50,8 +58,8 @@ def build(
     if hosts is not None:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.upload_bytes)
-    app.add_middleware(Guard, responses=responses, most_bytes=limits.upload_bytes)
-    app.include_router(sounds(desk, uploads, limits, _keeper(token)))
+    app.add_middleware(Guard, responses=responses, most_bytes=limits.upload_bytes, prefix=prefix, log=log)
+    app.include_router(sounds(desk, uploads, limits, _keeper(token), token is not None))
     app.include_router(_about(app, desk, responses, _keeper(token)))
     _end(app)
     for kind, status in (
@@ -116,6 +124,8 @@ def _end(app: FastAPI) -> None:
             for method, scope in scopes.items()
             if any(route.matches(scope)[0] is Match.FULL for route in ours)
         ]
+        if "GET" in fit:
+            fit.insert(1, "HEAD")
         if fit:
             raise HTTPException(405, "Method Not Allowed", {"Allow": ", ".join(fit)})
         raise HTTPException(404, "Not Found")
@@ -157,4 +167,5 @@ def _refused(request: HTTPRequest, error: Any) -> JSONResponse:
 
 
 def _invalid(request: HTTPRequest, error: Any) -> JSONResponse:
-    return JSONResponse({"error": first_problem(error.errors())}, 422)
+    found = error.errors()
+    return JSONResponse({"error": first_problem(found)}, 404 if found[0]["loc"][0] == "path" else 422)

@@ -30,7 +30,9 @@ def body_schema(ask: type[Ask], limits: Limits) -> dict[str, Any]:
     form = page | {"properties": fields | files, "anyOf": [{"required": [one]} for one in ("prompt", *FILES)]}
     # JSON brings no files: it must bring words.
     words = {name: said for name, said in page["properties"]["prompt"].items() if name != "default"}
-    page |= {"properties": page["properties"] | {"prompt": words | {"minItems": 1}}, "required": ["prompt"]}
+    kinds = [kind | ({"minItems": 1} if kind["type"] == "array" else {}) for kind in words["anyOf"]]
+    words |= {"anyOf": kinds}
+    page |= {"properties": page["properties"] | {"prompt": words}, "required": ["prompt"]}
     return {"required": True, "content": {JSON: {"schema": page}, FORM: {"schema": form}}}
 
 

@@ -51,6 +51,7 @@ class Job:
     request: Request
     desk: "Desk" = field(repr=False)
     on_end: Callable[[], None] = field(repr=False)
+    owner: str | None = field(default=None, repr=False)  # who may list it; nobody may if it is None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     state: str = WAITING
     progress: float = 0.0

@@ -69,12 +69,15 @@ class Desk:
         self._worker = threading.Thread(target=self._work, name="clipsonic-worker", daemon=True)
         self._worker.start()
 
-    def submit(self, request: Request, on_end: Callable[[], None] = lambda: None) -> Job:
+    def submit(
+        self, request: Request, on_end: Callable[[], None] = lambda: None, owner: str | None = None
+    ) -> Job:
         """Puts a request into the queue.
 
         Args:
             on_end: called once when the job is over, whatever becomes of it: to remove an upload. Not called if
                 the request is not taken.
+            owner: who may list it; None for nobody.
 
         Raises:
             UserError: the request is out of bounds.
@@ -84,7 +87,7 @@ class Desk:
         request = checked(request, self.limits, self.pipeline, self.bridge)
         if request.seed is None:
             request = replace(request, seed=secrets.randbelow(SEEDS))
-        job = Job(request, self, on_end)
+        job = Job(request, self, on_end, owner)
         with self.changed:
             self.check_room()
             self._forget_old()
@@ -117,6 +120,16 @@ class Desk:
         with self.changed:
             self._forget_old()
             return self._jobs.get(id)
+
+    def of(self, owner: str) -> list[Job]:
+        """Return the jobs of an owner, newest first."""
+        with self.changed:
+            self._forget_old()
+            return [
+                job
+                for job in reversed(self._jobs.values())
+                if job.owner is not None and secrets.compare_digest(job.owner, owner)
+            ]
 
     def forget(self, job: Job) -> None:
         """Cancels what is not over, and gives up what was made."""
@@ -225,10 +238,47 @@ class Desk:
 
     def _make(self, batch: list[Job]) -> None:
         """Makes a batch; where one of several does not go, each is made alone, so that it spoils no other."""
+        before = time.monotonic()
+        try:
+            answers = self._answers(batch)
+        except _Cancelled:
+            answers = None
+        except UserError as error:
+            answers = None
+            if len(batch) == 1:
+                self.end(batch[0], FAILED, str(error))
+        except Exception:
+            log.exception("a job failed")
+            for job in batch:
+                self.end(job, FAILED, "a mistake of the program; its log says more")
+            answers = None
+        took = time.monotonic() - before
+        with self.changed:
+            self._worked += took
+        if answers is None:
+            if len(batch) > 1:
+                for job in [job for job in batch if not job.over]:
+                    self._make([job])
+            return
+        requests = [job.request for job in batch]
+        if requests[0].video is None:
+            with self.changed:
+                self._pace.learn(sum(job.work for job in batch), took)
+        for job, request, clips in zip(batch, requests, answers, strict=True):
+            pages = [page_of(request, self.about, own) for _, _, own in clips]
+            made = [(wave, mel, page) for (wave, mel, _), page in zip(clips, pages, strict=True)]
+            self.end(job, DONE, clips=made)
+
+    def _answers(self, batch: list[Job]) -> list[list[Answer]]:
+        """The clips of each job, with the progress of all.
+
+        Raises:
+            UserError: one of them cannot be answered.
+            _Cancelled: none is waited for any more.
+        """
         requests = [job.request for job in batch]
         rounds = -(-sum(request.number for request in requests) // TOGETHER)
         steps = int(requests[0].steps or 1) * rounds
-        before = time.monotonic()
 
         def on_step(step: int) -> None:
             with self.changed:
@@ -238,29 +288,4 @@ class Desk:
                     job.progress = job.progress if job.over else min(0.99, step / steps)
                 self.changed.notify_all()
 
-        try:
-            answers = make(self.pipeline, requests, on_step, self.limits.seconds)
-        except _Cancelled:
-            return
-        except UserError as error:
-            if len(batch) == 1:
-                self.end(batch[0], FAILED, str(error))
-            else:
-                for job in [job for job in batch if not job.over]:
-                    self._make([job])
-            return
-        except Exception:
-            log.exception("a job failed")
-            for job in batch:
-                self.end(job, FAILED, "a mistake of the program; its log says more")
-            return
-        finally:
-            with self.changed:
-                self._worked += time.monotonic() - before
-        if requests[0].video is None:
-            with self.changed:
-                self._pace.learn(sum(job.work for job in batch), time.monotonic() - before)
-        for job, request, clips in zip(batch, requests, answers, strict=True):
-            pages = [page_of(request, self.about, own) for _, _, own in clips]
-            made = [(wave, mel, page) for (wave, mel, _), page in zip(clips, pages, strict=True)]
-            self.end(job, DONE, clips=made)
+        return make(self.pipeline, requests, on_step, self.limits.seconds)

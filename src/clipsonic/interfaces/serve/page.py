@@ -16,11 +16,12 @@ from clipsonic.interfaces.serve.page_gate import Gate
 HERE = Path(__file__).parent
 
 
-def mount(app: FastAPI, desk: Desk, limits: Limits, token: str | None) -> FastAPI:
+def mount(app: FastAPI, desk: Desk, limits: Limits, token: str | None, prefix: str | None = None) -> FastAPI:
     """Puts the page at "/" of an application, behind all that it answers itself.
 
     Args:
         token: without which nothing of the page is shown; None shows it to everybody.
+        prefix: path at which a proxy mounts the server, if not told by each request.
     """
     folder = tempfile.TemporaryDirectory(prefix="clipsonic-page-", ignore_cleanup_errors=True)
     os.environ |= {  # read when gradio is imported, and when its parts are made
@@ -40,6 +41,7 @@ def mount(app: FastAPI, desk: Desk, limits: Limits, token: str | None) -> FastAP
         app,
         layout(desk, limits),
         "/",
+        root_path=prefix or None,
         footer_links=[],
         run_history=False,
         show_error=True,

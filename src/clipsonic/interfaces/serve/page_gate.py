@@ -78,12 +78,12 @@ class Gate:
         """Answers one request."""
         if scope["type"] != "http":
             return
-        path, headers = scope["path"], Headers(scope=scope)
+        path, headers = scope["path"].removeprefix(scope["root_path"]), Headers(scope=scope)
         answer: Response | None = None
         if self.token is not None and path == SIGN_IN and scope["method"] == "POST":
             answer = await self._sign_in(scope, receive, headers)
         elif not self._knows(headers):
-            answer = _form() if path == "/" else PlainTextResponse("a token is needed", 401)
+            answer = _form(scope) if path == "/" else PlainTextResponse("a token is needed", 401)
         elif not OPEN.fullmatch(path):
             answer = PlainTextResponse("nothing here", 404)
         if answer is not None:
@@ -120,17 +120,18 @@ class Gate:
         given = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0].strip()
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             await asyncio.sleep(WRONG_TOKEN_SECONDS)
-            return _form(wrong=True)
-        answer = RedirectResponse("/", 303)
+            return _form(scope, wrong=True)
+        home = f"{scope['root_path']}/"
+        answer = RedirectResponse(home, 303)
         secure = scope.get("scheme") == "https"
-        answer.set_cookie(COOKIE, self.key, httponly=True, samesite="strict", secure=secure)
+        answer.set_cookie(COOKIE, self.key, path=home, httponly=True, samesite="strict", secure=secure)
         return answer
 
 
-def _form(wrong: bool = False) -> Response:
+def _form(scope: Scope, wrong: bool = False) -> Response:
     words = "That was not the token." if wrong else "This server asks for its token."
     role = ' role="alert"' if wrong else ""
-    return HTMLResponse(FORM.format(action=SIGN_IN, words=words, role=role), 401)
+    return HTMLResponse(FORM.format(action=scope["root_path"] + SIGN_IN, words=words, role=role), 401)
 
 
 def _with_headers(send: Send, policy: str, keep: str = NOT_LONG) -> Send:

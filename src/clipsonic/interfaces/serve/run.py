@@ -10,6 +10,7 @@ from typing import Any
 
 from clipsonic.errors import UserError
 from clipsonic.interfaces.engine import Engine
+from clipsonic.interfaces.serve.guard import PREFIX
 from clipsonic.interfaces.serve.requests import Limits
 from clipsonic.interfaces.start import uncollected
 from clipsonic.interfaces.telling import made, note
@@ -28,6 +29,7 @@ class Address:
     port: int = 7860  # 0 for any that is free
     token: str | None = None  # that requests must bring
     names: tuple[str, ...] = ()  # under which it answers besides, such as those of a proxy
+    prefix: str | None = None  # path at which a proxy mounts it; None takes each request's X-Forwarded-Prefix
 
     @property
     def is_local(self) -> bool:
@@ -66,6 +68,10 @@ class Address:
             raise UserError("the token should be of ASCII letters, digits and signs, without spaces")
         if self.token == "":
             raise UserError("the token is empty; leave it out for none")
+        if self.prefix and not PREFIX.fullmatch(self.prefix):
+            raise UserError(
+                f"--root-path must be a path such as /clip, without a slash at its end, got {self.prefix}"
+            )
 
     def bind(self) -> socket.socket:
         """Takes the port.
@@ -91,7 +97,13 @@ class Address:
 
 
 def run(
-    address: Address, engine: Engine, bridge: str | None, limits: Limits, page: bool, grace: float
+    address: Address,
+    engine: Engine,
+    bridge: str | None,
+    limits: Limits,
+    page: bool,
+    grace: float,
+    access_log: bool = False,
 ) -> None:
     """Serves until SIGTERM or SIGINT.
 
@@ -99,6 +111,7 @@ def run(
         bridge: for requests that name none; the model's own choice unless told.
         page: whether there is a web page besides the API.
         grace: seconds that a batch which is being made may take when the server is stopped.
+        access_log: whether each answer is a line on the error stream.
 
     Raises:
         UserError: a package is missing, the port is taken, or the model cannot be had.
@@ -121,11 +134,12 @@ def run(
         try:
             confine(str(uploads.folder))
             desk = Desk(pipeline, name, limits, about)
-            app = build(desk, uploads, limits, address.token, address.hosts)
+            line = note if access_log else None
+            app = build(desk, uploads, limits, address.token, address.hosts, address.prefix, line)
             if page:
                 with uncollected():
                     from clipsonic.interfaces.serve.page import mount
-                app = mount(app, desk, limits, address.token)
+                app = mount(app, desk, limits, address.token, address.prefix)
             taken.listen()  # so that whoever reads where it answers is answered
             greet(address, taken.getsockname()[1], page)
             Server(app, desk, grace).run([taken])

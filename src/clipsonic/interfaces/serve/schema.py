@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from clipsonic.config import CLIP_SECONDS
 from clipsonic.interfaces.asking import MAX_SEED
@@ -35,12 +35,15 @@ class Ask(BaseModel):
 def ask_of(limits: Limits, bridges: Sequence[str]) -> type[Ask]:
     """The same within the limits of a server, and over the bridges that its model has."""
     Text = Annotated[str, Field(min_length=1, max_length=limits.prompt_characters, pattern=r"\S")]
+    Texts = Annotated[list[Text], Field(max_length=limits.prompts)]
     Bridge = Literal[tuple(bridges)]  # type: ignore[valid-type]  # known only when the model is
 
     class Asked(Ask):
         """What to hear; pictures and a video come in a form, beside these fields."""
 
-        prompt: list[Text] = Field([], max_length=limits.prompts, description="Texts; several are mixed.")
+        prompt: Annotated[Texts, BeforeValidator(_listed, json_schema_input_type=Texts | Text)] = Field(
+            [], description="A text, or a list of texts that are mixed."
+        )
         negative: Text | None = Field(
             None, description="What it should not sound like; needs a guidance scale above 1."
         )
@@ -76,6 +79,11 @@ def ask_of(limits: Limits, bridges: Sequence[str]) -> type[Ask]:
 
     Asked.__name__ = Asked.__qualname__ = "Ask"
     return Asked
+
+
+def _listed(prompt: Any) -> Any:
+    """One text as a list of one."""
+    return [prompt] if isinstance(prompt, str) else prompt
 
 
 class Clip(BaseModel):
@@ -118,10 +126,14 @@ class Health(BaseModel):
     bridges: list[str]
 
 
-def sound(job: Job) -> Sound:
-    """A job => what the API says of it."""
+def sound(job: Job, prefix: str) -> Sound:
+    """Return what the API says of a job.
+
+    Args:
+        prefix: path at which a proxy mounts the server, or "".
+    """
     with job.desk.changed:  # so that all of it is of one moment
-        here = f"/v1/sounds/{job.id}"
+        here = f"{prefix}/v1/sounds/{job.id}"
         clips = [_clip(here, number, page) for number, (_, _, page) in enumerate(job.clips, start=1)]
         return Sound(
             id=job.id,

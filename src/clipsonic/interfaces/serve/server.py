@@ -1,5 +1,6 @@
 """The HTTP server, and how it stops: what runs is finished and can still be fetched, what waits is handed back."""
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -36,6 +38,7 @@ class Server:
             server_header=False,
             proxy_headers=False,
             ws="none",
+            http=Protocol,
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=5,
         )
@@ -59,6 +62,20 @@ class Server:
         if ran:
             time.sleep(self.linger)
         self._server.should_exit = True
+
+
+class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of two classes, by what is installed
+    """HTTP as uvicorn reads it; what is no HTTP is answered in JSON, as every other error."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be read, and close the connection."""
+        body = json.dumps({"error": msg}).encode()
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 class _Uvicorn(uvicorn.Server):

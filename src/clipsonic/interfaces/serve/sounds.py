@@ -5,11 +5,12 @@ import io
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request as HTTPRequest
 
 from clipsonic.config import SAMPLE_RATE
+from clipsonic.interfaces.serve.guard import HEAD
 from clipsonic.interfaces.serve.incoming import body_schema, read
 from clipsonic.interfaces.serve.job import DONE, Job
 from clipsonic.interfaces.serve.jobs import Desk, Limits
@@ -17,10 +18,12 @@ from clipsonic.interfaces.serve.schema import FORMATS, Format, Problem, Sound, a
 from clipsonic.interfaces.serve.uploads import Uploads
 from clipsonic.interfaces.writing import SOUNDS, Finish
 
+TOKEN = "token"  # the owner of what is asked with the token and no session; shorter than any session
 LOOK_SECONDS = 0.2  # between two looks at a job whose changes are followed
 SAID = {
     400: "It is no such form as it says.",
     401: "The token is missing or wrong.",
+    403: "There is neither a session nor a token.",
     404: "There is none of that name, or it was forgotten.",
     409: "It is not done, or will not be.",
     408: "It came in too slowly.",
@@ -43,11 +46,14 @@ def json_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"content": as_json, "description": SAID[status]} for status in statuses}
 
 
-def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> APIRouter:
+def sounds(
+    desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any], has_token: bool = False
+) -> APIRouter:
     """All below /v1/sounds.
 
     Args:
         keeper: what lets in those who may ask.
+        has_token: whether requests bring a token, so that they are told from those of others.
     """
     router = APIRouter(prefix="/v1/sounds", tags=["sounds"], dependencies=keeper)
     ask = ask_of(limits, desk.pipeline.bridges)
@@ -69,11 +75,26 @@ def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> A
     def clip(job: Job, number: int) -> Any:
         if job.state != DONE:
             raise HTTPException(409, f"the sound is {job.state}")
-        if number > len(job.clips):
-            raise HTTPException(404, f"the sound has {len(job.clips)} clips")
+        if not 1 <= number <= len(job.clips):
+            raise HTTPException(
+                404, f"no clip {number}: clips count from 1, and the sound has {len(job.clips)}"
+            )
         return job.clips[number - 1]
 
-    Number = Annotated[int, Path(ge=1, le=1_000_000, description="Of the clip, from 1.")]
+    bounds = {"minimum": 1, "maximum": 1_000_000}
+    Number = Annotated[int, Path(description="Of the clip, from 1.", json_schema_extra=bounds)]
+    Session = Annotated[
+        str | None,
+        Header(
+            alias="Clipsonic-Session",
+            pattern="^[A-Za-z0-9_-]{16,128}$",
+            description="A secret of your own: sounds that are asked for with it are listed with it.",
+        ),
+    ]
+
+    def owner(session: str | None) -> str | None:
+        """Whose sounds a request may list: those of its session, or without one those asked with the token."""
+        return session if session is not None else TOKEN if has_token else None
 
     @router.post(
         "",
@@ -83,7 +104,7 @@ def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> A
         responses=problems(400, 401, 408, 413, 415, 422, 429, 503),
         openapi_extra={"requestBody": body_schema(ask, limits)},
     )
-    async def submit(request: HTTPRequest, response: Response) -> Sound:
+    async def submit(request: HTTPRequest, response: Response, session: Session = None) -> Sound:
         """Puts a request into the queue. Follow it by the links in the answer."""
         desk.check_room()
         asked, kept = await read(request, ask, uploads, limits)
@@ -93,30 +114,42 @@ def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> A
                 kept.unlink(missing_ok=True)
 
         try:
-            job = await asyncio.to_thread(desk.submit, asked, remove)
+            job = await asyncio.to_thread(desk.submit, asked, remove, owner(session))
         except BaseException:
             remove()
             raise
-        page = sound(job)
+        page = sound(job, request.scope["root_path"])
         response.headers["Location"] = page.links["self"]
         return page
 
-    @router.get("/{id}", summary="See what has become of it", responses=problems(401, 404, 422))
-    def look(job: Found) -> Sound:
+    @router.get("", summary="List your sounds", responses=problems(401, 403, 422))
+    def listed(request: HTTPRequest, session: Session = None) -> list[Sound]:
+        """Those asked for with the same Clipsonic-Session or, without one, with the token; newest first."""
+        whose = owner(session)
+        if whose is None:
+            raise HTTPException(
+                403,
+                "sounds are listed to who asked for them: send the header Clipsonic-Session, a secret of your own, "
+                "with each request, or run the server with a token",
+            )
+        return [sound(job, request.scope["root_path"]) for job in desk.of(whose)]
+
+    @router.get("/{id}", summary="See what has become of it", responses=problems(401, 404))
+    def look(request: HTTPRequest, job: Found) -> Sound:
         """Says how far it is, and where its clips are when it is done."""
-        return sound(job)
+        return sound(job, request.scope["root_path"])
 
     @router.get(
         "/{id}/events",
         summary="Follow it",
         response_class=EventSourceResponse,
-        responses=json_problems(401, 404, 422),
+        responses=json_problems(401, 404),
     )
-    async def events(job: Found) -> AsyncIterator[ServerSentEvent]:
+    async def events(request: HTTPRequest, job: Found) -> AsyncIterator[ServerSentEvent]:
         """Server-sent events: `progress` at every change, and `end` when nothing more will come of it."""
         said = None
-        while True:
-            page = sound(job)
+        while not request.scope.get(HEAD):
+            page = sound(job, request.scope["root_path"])
             now = (page.state, page.progress, page.ahead)
             if job.over and page.state == job.state:
                 yield ServerSentEvent(event="end", data=page)
@@ -126,9 +159,7 @@ def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> A
                 said = now
             await asyncio.sleep(LOOK_SECONDS)
 
-    @router.get(
-        "/{id}/clips/{number}.json", summary="Fetch a clip's page", responses=problems(401, 404, 409, 422)
-    )
+    @router.get("/{id}/clips/{number}.json", summary="Fetch a clip's page", responses=problems(401, 404, 409))
     def page(job: Found, number: Number) -> dict[str, Any]:
         """All it takes to make the clip again: what was asked, the seed, the model and its checksum."""
         return dict(clip(job, number)[2]) | Finish().page
@@ -137,7 +168,7 @@ def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> A
         "/{id}/clips/{number}.{format}",
         summary="Fetch a clip",
         response_class=Response,
-        responses=problems(401, 404, 409, 422)
+        responses=problems(401, 404, 409)
         | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in FORMATS.values()}}},
     )
     def fetch(job: Found, number: Number, format: Format) -> Response:
@@ -152,9 +183,7 @@ def sounds(desk: Desk, uploads: Uploads, limits: Limits, keeper: list[Any]) -> A
         name = f'inline; filename="clipsonic-{about["seed"]}.{format}"'
         return Response(file.getvalue(), media_type=FORMATS[format], headers={"Content-Disposition": name})
 
-    @router.delete(
-        "/{id}", status_code=204, summary="Cancel and forget it", responses=problems(401, 404, 422)
-    )
+    @router.delete("/{id}", status_code=204, summary="Cancel and forget it", responses=problems(401, 404))
     def cancel(job: Found) -> None:
         """Stops what waits or runs, and gives up what was made."""
         desk.forget(job)

@@ -83,6 +83,8 @@ function welcome() {
     paragraph.textContent = text;
     return paragraph;
   }));
+  at("minutes").textContent = `It takes about ${test.minutes} ${test.minutes === 1 ? "minute" : "minutes"}.`;
+  at("minutes").hidden = !test.minutes;
   show("welcome");
 }
 
