@@ -105,7 +105,7 @@ def test_the_site_is_searched_when_opened_as_files(site: Path) -> None:
         page = browser.new_page()
         page.goto((site / "index.html").as_uri())
         page.evaluate("document.querySelector('#__search').click()")
-        page.fill("input.md-search__input", "vocoder")
+        page.locator("input.md-search__input").press_sequentially("vocoder")
         page.wait_for_selector(".md-search-result__link", state="attached", timeout=60_000)
         browser.close()
 

@@ -21,7 +21,9 @@ LOG_MEL_TOP = 3.5  # the loudest of 400 environmental clips reaches 3.2
 class Frozen(BaseModel):
     """Settings that do not change once made and refuse names they do not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="constants", use_attribute_docstrings=True
+    )
 
 
 class MelSettings(Frozen):

@@ -10,6 +10,7 @@ from clipsonic.files import whole_folder, write_json
 
 SHIPPED = Path(__file__).parent / "weights"
 
+INDEX = "model_index.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -19,7 +20,7 @@ def resolve(model: str) -> Path:
     Raises:
         UserError: there is no such model here, and the hub does not give it.
     """
-    if (SHIPPED / model / "model_index.json").exists():
+    if (SHIPPED / model / INDEX).exists():
         return SHIPPED / model
     if Path(model).is_dir():
         return Path(model)
@@ -83,7 +84,7 @@ def add_part(folder: Path, name: str, part: Any, settings: Mapping[str, Any]) ->
         entries = json.loads(config.read_bytes())
         entries.pop("_name_or_path", None)  # where it lay on this machine is nobody's business
         write_json(config, entries)
-        index = folder / "model_index.json"
+        index = folder / INDEX
         entry = {name: [type(part).__module__, type(part).__name__]}
         page = json.loads(index.read_bytes()) | entry | settings
         write_json(index, dict(sorted(page.items())))  # what can fail is done when the folder takes its place
@@ -109,7 +110,7 @@ def check_folder(
     Raises:
         UserError: with the file or the name at fault.
     """
-    index = folder / "model_index.json"
+    index = folder / INDEX
     if not index.exists():
         raise UserError(f"{folder} is no model folder: it has no model_index.json")
     try:

@@ -52,6 +52,7 @@ def test_from_videos_to_sound(clipsonic_command, videos, tiny_model, tmp_path) -
     assert code == 0, said
     assert '"steps": 2' in said
     assert "6 training clips" in said
+    assert "s a step in" in said
     assert not run.exists()
     code, said = clipsonic_command("train", "spectrogram", "--data", data, "--out", run, *small)
     assert code == 0, said
@@ -128,6 +129,8 @@ def test_ctrl_c_stops_training_between_two_steps(clipsonic_command, videos, tiny
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
     assert "stopping after this step" in said
+    step = int(load_file(run / "state.safetensors")["step"])
+    assert f"stopped at step {step}, saved in" in " ".join(said.split())
     assert "Traceback" not in said
     assert load_file(run / "state.safetensors")["step"] >= 7
     assert (run / "model" / "model_index.json").exists()

@@ -16,7 +16,7 @@ MEASURED = SimpleNamespace(value=0.5, low=0.4, high=0.6)
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     measures = ("frechet", "score", "fid", "agreement", "nearest", "apart")
-    scores = {name: MEASURED for name in measures} | {"clips": 8, "infinity": 0.3, "windows": [MEASURED] * 3}
+    scores = dict.fromkeys(measures, MEASURED) | {"clips": 8, "infinity": 0.3, "windows": [MEASURED] * 3}
     sound = clip("ZS", np.zeros(2048, np.float32))
     report = Report(
         title="tables",

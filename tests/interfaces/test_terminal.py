@@ -59,8 +59,8 @@ def own_folder(monkeypatch, tmp_path) -> None:
 # Help
 
 
-def make_cli() -> object:
-    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+def make_cli(name: str = "make_cli") -> object:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -68,6 +68,13 @@ def make_cli() -> object:
 
 def test_the_page_of_all_commands_is_up_to_date() -> None:
     assert (DOCS / "cli.md").read_text("utf-8") == make_cli().page(), "run: python docs/make_cli.py"
+
+
+def test_the_page_of_all_settings_is_up_to_date() -> None:
+    page = make_cli("make_settings").page()
+    assert (DOCS / "settings.md").read_text("utf-8") == page, "run: python docs/make_settings.py"
+    assert "| `training.precision` | " in page
+    assert "| `generator.width` | " in page
 
 
 def test_every_help_ends_with_examples_that_parse() -> None:

@@ -84,6 +84,52 @@ def test_a_vocoder_joins_a_model(clipsonic_command, made, model, light, tmp_path
     assert vocoder_said(made()[1]) == ("GriffinLim", "the model", "griffin-lim")
 
 
+def test_a_model_gives_its_vocoder(clipsonic_command, model, light, tmp_path) -> None:
+    from clipsonic.vocoder.load import load_vocoder
+
+    other = tmp_path / "other"
+    shutil.copytree(model, other)
+    clipsonic_command("models", "set-vocoder", other, light)
+    code, said = clipsonic_command("models", "set-vocoder", model, other)
+    assert (code, "vocoder FourierVocoder" in said) == (0, True), said
+    assert checksum(model / "vocoder") == checksum(light)
+    shipped = load_vocoder("mini")
+    assert type(shipped).__name__ == "FourierVocoder"
+    assert sum(weight.numel() for weight in shipped.parameters()) > 3e6
+
+
+def test_starting_from_a_model_keeps_its_vocoder_and_bridges(
+    labelled, light, tiny_settings, tmp_path
+) -> None:
+    from clipsonic.bridges.training_free import MeanShift
+    from clipsonic.model_folder import add_part
+    from clipsonic.vocoder.load import load_vocoder
+
+    first = tmp_path / "first"
+    recipe = SpectrogramRecipe(tiny_settings, labelled)
+    recipe.export(first)
+    add_part(first, "vocoder", load_vocoder(str(light)), {})
+    points = torch.nn.functional.normalize(torch.randn(4, recipe.encoder.embedding_dim), dim=-1)
+    add_part(first, "shift", MeanShift.fit(points, points.flip(0), recipe.encoder.id), {"bridge": "shift"})
+    tuned = SpectrogramRecipe(tiny_settings, labelled, start=first)
+    assert tuned.keeps_bridges
+    for _ in range(2):  # the second time from its own folder
+        tuned.export(tmp_path / "tuned")
+    page = json.loads((tmp_path / "tuned" / "model_index.json").read_bytes())
+    assert (page["vocoder"][1], page["shift"][1], page["bridge"]) == ("FourierVocoder", "MeanShift", "shift")
+    assert checksum(tmp_path / "tuned" / "vocoder") == checksum(first / "vocoder")
+    other = json.loads((first / "model_index.json").read_bytes()) | {"encoder_id": "another"}
+    (first / "model_index.json").write_text(json.dumps(other))
+    assert not tuned.keeps_bridges
+    tuned.export(tmp_path / "elsewhere")
+    page = json.loads((tmp_path / "elsewhere" / "model_index.json").read_bytes())
+    assert (page["vocoder"][1], page["bridge"], page.get("shift", [None])[0]) == (
+        "FourierVocoder",
+        "zs",
+        None,
+    )
+
+
 def test_training_on_keeps_the_vocoder_that_joined(
     clipsonic_command, labelled, light, tiny_settings, tmp_path
 ) -> None:
@@ -114,7 +160,6 @@ def foreign(tmp_path: Path) -> None:
     [
         ("{at}/gone", "no vocoder in {at}/gone: it has no config.json"),
         ("magic", "no vocoder in magic: it has no config.json"),
-        ("{at}/model", "no vocoder in {at}/model: it has no config.json"),
         ("{at}/model/unet", "holds MelUNet, which is no vocoder; known are BigVGAN, FourierVocoder, GriffinLim"),
         ("{at}/damaged", "the vocoder {at}/damaged cannot be loaded"),
         ("{at}/foreign", "the vocoder is for another mel spectrogram than clipsonic's: sample rate 22050"),

@@ -17,7 +17,7 @@ from clipsonic.diffusion.unet import build_unet, predict
 from clipsonic.errors import UserError
 from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
-from clipsonic.training.loop import train
+from clipsonic.training.loop import seconds_a_step, train
 from clipsonic.training.spectrogram import SpectrogramRecipe, perturbed, strayed
 
 
@@ -54,6 +54,34 @@ def test_resuming_gives_the_same_weights(data, tmp_path, tiny_settings) -> None:
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name]), name
+
+
+def test_a_run_that_is_asked_to_stop_says_where(data, tmp_path, tiny_settings) -> None:
+    seldom = changed(tiny_settings, log_every=100, validate_every=100)
+    asked = iter((False, False, False, True))
+    states = list(train(SpectrogramRecipe(seldom, data), tmp_path / "run", lambda: next(asked)))
+    assert [state.step for state in states] == [3]
+    assert load_file(tmp_path / "run" / "state.safetensors")["step"] == 3
+
+
+def test_a_step_is_timed_without_keeping_anything(data, tmp_path, tiny_settings) -> None:
+    recipe = SpectrogramRecipe(changed(tiny_settings, precision="auto"), data)
+    assert 0 < seconds_a_step(recipe, tmp_path / "run") < 60
+    assert recipe.training.precision in ("no", "bf16")
+    assert recipe.training.batch_size == tiny_settings.training.batch_size
+    assert not (tmp_path / "run").exists()
+
+
+def test_precision_is_settled_once(data, tmp_path, tiny_settings, monkeypatch) -> None:
+    auto, out = changed(tiny_settings, precision="auto"), tmp_path / "run"
+    monkeypatch.setattr("clipsonic.training.precision.has_bf16", lambda: False)
+    stopped = train(SpectrogramRecipe(auto, data), out)
+    next(stopped)
+    stopped.close()
+    monkeypatch.setattr("clipsonic.training.precision.has_bf16", lambda: True)
+    recipe = SpectrogramRecipe(auto, data)
+    next(train(recipe, out))
+    assert recipe.training.precision == json.loads((out / "settings.json").read_bytes())["precision"] == "no"
 
 
 def test_begins_with_another_model_and_says_so(data, tmp_path, tiny_settings) -> None:

@@ -111,6 +111,7 @@ def models_add_bridge(
     "set-vocoder",
     epilog=examples(
         "models set-vocoder run/model vocoder/model",
+        "models set-vocoder run/model mini",
         "models set-vocoder run/model griffin-lim",
     ),
 )
@@ -118,7 +119,10 @@ def models_set_vocoder(
     model: Annotated[Path, typer.Argument(help="A model folder of yours.")],
     source: Annotated[
         str,
-        typer.Argument(help="Folder of a vocoder, or griffin-lim.", autocompletion=among(("griffin-lim",))),
+        typer.Argument(
+            help="Folder of a vocoder or of a model that has one, mini, or griffin-lim.",
+            autocompletion=among(("mini", "griffin-lim")),
+        ),
     ],
 ) -> None:
     """Put a vocoder from mel to sound into a model, in place of its own."""

@@ -15,6 +15,7 @@ from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
 from clipsonic.settings.vocoder import VOCODER_PRESETS
 
 if TYPE_CHECKING:
+    from clipsonic.settings.training import TrainingSettings
     from clipsonic.training.recipe import Recipe
 
 
@@ -29,6 +30,7 @@ def run_spectrogram(
 ) -> None:
     """Trains a spectrogram model, or prints what would be trained."""
     settings = choose(SPECTROGRAM_PRESETS, preset, changes)
+    announce("spectrogram model", settings.training, out, dry_run)
 
     from clipsonic.encoders.load import load_audio_encoder
     from clipsonic.model_folder import resolve
@@ -36,6 +38,9 @@ def run_spectrogram(
 
     encoder = None if condition_encoder is None else load_audio_encoder(condition_encoder)
     recipe = SpectrogramRecipe(settings, data, encoder, None if start is None else resolve(start))
+    if start is not None:
+        bridges = "bridges" if recipe.keeps_bridges else "no bridges, which need its encoder"
+        note(f"it starts from {start} and keeps its vocoder and {bridges}")
     about = f"{data}, {len(recipe.clips)} training clips, encoder {recipe.encoder.id}"
     run_training(recipe, out, about, len(recipe.clips), dry_run)
 
@@ -43,6 +48,7 @@ def run_spectrogram(
 def run_vocoder(data: list[Path], out: Path, preset: str, changes: list[str], dry_run: bool) -> None:
     """Trains a vocoder, or prints what would be trained."""
     settings = choose(VOCODER_PRESETS, preset, changes)
+    announce("vocoder", settings.training, out, dry_run)
 
     from clipsonic.training.vocoder import VocoderRecipe
 
@@ -54,12 +60,30 @@ def run_vocoder(data: list[Path], out: Path, preset: str, changes: list[str], dr
 def run_audio_encoder(data: Path, out: Path, preset: str, changes: list[str], dry_run: bool) -> None:
     """Trains a language-audio encoder, or prints what would be trained."""
     settings = choose(AUDIO_ENCODER_PRESETS, preset, changes)
+    announce("audio encoder", settings.training, out, dry_run)
 
     from clipsonic.training.audio_encoder import AudioEncoderRecipe
 
     recipe = AudioEncoderRecipe(settings, data)
     about = f"{data}, {len(recipe.crops)} training clips of {len(recipe.crops.labels)} labels"
     run_training(recipe, out, about, len(recipe.crops), dry_run)
+
+
+def announce(what: str, training: "TrainingSettings", out: Path, dry_run: bool = False) -> None:
+    """Say what will be trained and in which precision, before anything slow is begun."""
+    if dry_run:
+        return
+    from clipsonic.training.precision import WORDS, precision_of, recorded
+
+    precision = precision_of(training.precision, out)
+    if training.precision != "auto":
+        why = ""
+    elif recorded(out):
+        why = ", as this run began"
+    else:
+        why = ", which this machine computes in" if precision == "bf16" else ": this machine has no bfloat16"
+    steps = f"{training.steps} steps of {training.batch_size}"
+    note(f"training the {what}: {steps}, in {WORDS[precision]}{why}; into {out}")
 
 
 def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run: bool) -> None:
@@ -71,22 +95,28 @@ def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run
     """
     training = recipe.training
     if dry_run:
+        from clipsonic.training.precision import WORDS
+
         parameters = sum(weight.numel() for weight in recipe.model.parameters())
         epochs = training.steps * training.batch_size / examples
         page = {"settings": recipe.settings.model_dump(mode="json"), "data": about, "examples": examples}
         page |= {"parameters": parameters, "steps": training.steps, "epochs": epochs, "out": str(out)}
+        step = measured(recipe, out)
+        precision = recipe.training.precision  # settled when it was measured
+        page |= {"precision": precision, "seconds_a_step": step, "seconds": step * training.steps}
         lines = [
             recipe.settings.model_dump_json(indent=2),
             f"data: {about}",
             f"model: {parameters / 1e6:.1f} M parameters",
             f"would train {training.steps} steps of {training.batch_size}, {epochs:.0f} epochs, into {out}",
+            f"time: about {duration(step * training.steps)} here, {step:.2g} s a step in {WORDS[precision]}",
         ]
         show(page, "\n".join(lines))
         return
 
     from clipsonic.training.loop import train
 
-    began, numbers = time.monotonic(), {}
+    began, numbers, step = time.monotonic(), {}, 0
     with (
         bar("steps") as progress,
         asked_to_stop() as should_stop,
@@ -94,6 +124,7 @@ def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run
     ):
         task = progress.add_task("training", total=training.steps, note="")
         for state in states:
+            step = state.step
             losses = ", ".join(f"{name} {value:.4f}" for name, value in state.losses.items())
             words = f"{losses}, {state.examples_per_second:.1f} examples/s"
             words += f", {state.skipped} steps left out" if state.skipped else ""
@@ -104,11 +135,28 @@ def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run
                     f"step {state.step}: {words}, held out {state.validation_loss:.4f}, "
                     f"{state.seconds_left / 60:.0f} min left"
                 )
-        if should_stop():
+        if should_stop() and step < training.steps:
+            note(f"stopped at step {step}, saved in {out}; rerun the same command to resume")
             raise KeyboardInterrupt
     seconds = round(time.monotonic() - began, 1)  # of this stretch
     page = {"model": str(out / "model"), "steps": training.steps, "seconds": seconds} | numbers
     made(page, f"model: {out / 'model'}")
+
+
+def measured(recipe: "Recipe", out: Path) -> float:
+    """Return the seconds of a training step here; nothing of it is kept."""
+    from clipsonic.training.loop import seconds_a_step
+
+    note("timing a step")
+    return seconds_a_step(recipe, out)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the words of an estimate."""
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}" if seconds >= 10 * size else f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from clipsonic.interfaces.prepare import choose_encoder
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.settings import choose
 from clipsonic.interfaces.telling import made
-from clipsonic.interfaces.train import run_training
+from clipsonic.interfaces.train import announce, run_training
 from clipsonic.settings.prior import PRIOR_PRESETS, PriorSettings
 
 
@@ -38,6 +38,7 @@ def run_prior_recipe(
     dry_run: bool = False,
 ) -> None:
     """Trains a diffusion prior with these settings."""
+    announce("prior", settings.training, out, dry_run)
     pairs, held_out, encoder = _pairs(data, captions, encoder_name, out / "embeddings")
 
     from clipsonic.training.prior import PriorRecipe

@@ -9,16 +9,26 @@ from clipsonic.settings.training import TrainingSettings
 class PriorSettings(Frozen):
     """Everything that decides a diffusion prior, besides its pairs."""
 
-    depth: int = Field(12, gt=0)  # layers
+    depth: int = Field(12, gt=0)
+    """Layers."""
     heads: int = Field(12, gt=0)
+    """Attention heads."""
     head_dim: int = Field(64, gt=0, multiple_of=2)
-    ff_mult: int = Field(4, gt=0)  # widening of the feed-forward layers
+    """Channels of a head."""
+    ff_mult: int = Field(4, gt=0)
+    """Widening of the feed-forward layers."""
     dropout: float = Field(0.05, ge=0, lt=1)
-    timesteps: int = Field(1000, gt=1)  # cosine schedule, the clean embedding is predicted
+    """Of attention and feed-forward layers."""
+    timesteps: int = Field(1000, gt=1)
+    """Of the cosine schedule; the clean embedding is predicted."""
     sampling_steps: int = Field(64, gt=0)
-    candidates: int = Field(2, gt=0)  # drawn for each text; the nearest to it is kept
-    text_dropout: float = Field(0.1, ge=0, le=1)  # share of pairs trained without their text
+    """Steps of a draw."""
+    candidates: int = Field(2, gt=0)
+    """Embeddings drawn for each text; the nearest to it is kept."""
+    text_dropout: float = Field(0.1, ge=0, le=1)
+    """Share of pairs trained without their text."""
     training: TrainingSettings = TrainingSettings(steps=200_000, weight_decay=0.06, workers=0)
+    """The training loop, see above."""
 
 
 PRIOR_PRESETS: dict[str, PriorSettings] = {
@@ -37,7 +47,7 @@ PRIOR_PRESETS: dict[str, PriorSettings] = {
             weight_decay=0.06,
             max_grad_norm=1.0,
             ema_decay=0.998,
-            precision="bf16",
+            precision="auto",
             checkpoint_every=500,
             validate_every=250,
             log_every=10,

@@ -12,45 +12,58 @@ from clipsonic.settings.training import TrainingSettings
 class UNetSettings(Frozen):
     """Shape of the denoiser."""
 
-    fold: Literal[1, 2, 4] = 1  # k x k mel pixels become k * k channels before the first layer
-    channels: tuple[Annotated[int, Field(gt=0, multiple_of=32)], ...] = (128, 256, 384, 512)  # one a level
-    blocks: int = Field(3, gt=0)  # residual blocks a level
-    attention_levels: tuple[int, ...] = (2, 3)  # 16 and 8 bands high at fold 1
+    fold: Literal[1, 2, 4] = 1
+    """k x k mel pixels become k * k channels before the first layer."""
+    channels: tuple[Annotated[int, Field(gt=0, multiple_of=32)], ...] = (128, 256, 384, 512)
+    """Channels of each level; multiples of 32."""
+    blocks: int = Field(3, gt=0)
+    """Residual blocks a level."""
+    attention_levels: tuple[int, ...] = (2, 3)
+    """Levels with attention, from 0; 2 and 3 are 16 and 8 bands high at fold 1."""
     attention_heads: Literal[1, 2, 4, 8] = 4
+    """Heads of each attention layer."""
 
 
 class DiffusionSettings(Frozen):
     """The noise process and what the network predicts."""
 
-    timesteps: int = Field(4000, gt=1)  # cosine schedule
+    timesteps: int = Field(4000, gt=1)
+    """Of the cosine schedule."""
     prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
-    learned_variance: bool = True  # hybrid loss; the network also predicts how much noise to add back
-    sampler: Literal["ddpm", "ddim", "dpm++", "unipc"] = (
-        "ddpm"  # what the saved model samples with unless told
-    )
+    """What the network predicts."""
+    learned_variance: bool = True
+    """Also predict how much noise to add back (hybrid loss)."""
+    sampler: Literal["ddpm", "ddim", "dpm++", "unipc"] = "ddpm"
+    """Default solver of the saved model."""
     sampling_steps: int = Field(1000, gt=0)
+    """Default steps of the saved model."""
 
 
 class SpectrogramSettings(Frozen):
     """Everything that decides a spectrogram model, besides its data."""
 
     unet: UNetSettings = UNetSettings()
+    """Shape of the denoiser."""
     diffusion: DiffusionSettings = DiffusionSettings()
+    """The noise process."""
     training: TrainingSettings = TrainingSettings()
-    condition: Literal["image", "text"] = "image"  # a clip's pictures, or its label (CLIP-TTA, CLAP-TTA)
-    condition_dropout: float = Field(0.1, ge=0, le=1)  # share of clips trained without their condition
-    condition_noise: float = Field(
-        0.0, ge=0
-    )  # length, at most, of a random vector added to the unit embedding
-    condition_stray: float = Field(
-        0.0, ge=0, lt=1
-    )  # share, at most, of another clip's embedding added to the unit embedding
-    quiet_crop_db: float = -math.inf  # crops quieter than the clip's loudest crop by more are not drawn
-    speed: float = Field(
-        0.0, ge=0, lt=0.5
-    )  # sounds are played up to this share faster or slower, pitch and all
-    filter_db: float = Field(0.0, ge=0)  # standard deviation of the random filter a sound is heard through
-    weights: Literal["float32", "float16"] = "float32"  # how the finished model is stored
+    """The training loop."""
+    condition: Literal["image", "text"] = "image"
+    """A clip's pictures, or its label (CLIP-TTA, CLAP-TTA)."""
+    condition_dropout: float = Field(0.1, ge=0, le=1)
+    """Share of clips trained without their condition."""
+    condition_noise: float = Field(0.0, ge=0)
+    """Largest length of a random vector added to the unit embedding."""
+    condition_stray: float = Field(0.0, ge=0, lt=1)
+    """Largest share of another clip's embedding added to the unit embedding."""
+    quiet_crop_db: float = -math.inf
+    """Crops quieter than the clip's loudest crop by more than so many dB are not drawn."""
+    speed: float = Field(0.0, ge=0, lt=0.5)
+    """Sounds are played up to this share faster or slower, pitch included."""
+    filter_db: float = Field(0.0, ge=0)
+    """Standard deviation in dB of the random filter a sound is heard through."""
+    weights: Literal["float32", "float16"] = "float32"
+    """Precision in which the finished model is stored."""
 
 
 SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
@@ -75,7 +88,7 @@ SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
             weight_decay=0.01,
             max_grad_norm=1.0,
             ema_decay=0.996,
-            precision="bf16",
+            precision="auto",
             checkpoint_every=250,
             validate_every=250,
             log_every=10,

@@ -12,22 +12,38 @@ class TrainingSettings(Frozen):
     """The loop: the same for every model that is trained."""
 
     steps: int = Field(500_000, ge=0)
-    batch_size: int = Field(32, gt=0)  # per process
+    """Steps of the whole run."""
+    batch_size: int = Field(32, gt=0)
+    """Examples a step, of each process."""
     learning_rate: float = Field(1e-4, ge=0)
+    """Of AdamW, after the warm-up."""
     warmup_steps: int = 0
-    lr_decay: float = Field(1.0, gt=0, le=1)  # factor a step
-    betas: tuple[float, float] = (0.9, 0.999)  # of AdamW
+    """Steps over which the learning rate rises from 0."""
+    lr_decay: float = Field(1.0, gt=0, le=1)
+    """Factor on the learning rate at each step."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW."""
     weight_decay: float = 0.0
+    """Of AdamW."""
     max_grad_norm: float = math.inf
+    """Gradients of a larger norm are scaled down to it."""
     ema_decay: float = 0.9999
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    """Of the moving average of the weights, which is what is exported."""
+    precision: Literal["auto", "no", "bf16", "fp16"] = "no"
+    """Of forward and backward passes: float32 (no), bf16, fp16, or auto: bf16 where the hardware has it, else
+    float32."""
     seed: int = Field(0, ge=0)
+    """Of every random draw."""
     checkpoint_every: int = Field(5000, gt=0)
+    """Steps between two checkpoints."""
     validate_every: int = Field(5000, gt=0)
+    """Steps between two measurements of the held-out loss."""
     log_every: int = Field(100, gt=0)
-    workers: int = Field(4, ge=0)  # processes that read the data; 0 reads in the loop
-    # Of several processes each holds a part of the weights, gradients, moments and average (FSDP2): for networks
-    # that do not fit otherwise; the spectrogram model and the prior alone.
+    """Steps between two lines of the log."""
+    workers: int = Field(4, ge=0)
+    """Processes that read the data; 0 reads it in the loop."""
     shard: bool = False
-    # What a loss or gradient that is not finite does: stops the run, or leaves the step out, and the batch on disk.
+    """Of several processes each holds a part of weights, gradients, moments and average (FSDP2); for networks
+    that do not fit otherwise, the spectrogram model and the prior alone."""
     on_nan: Literal["stop", "skip"] = "stop"
+    """At a loss or gradient that is not finite: stop the run, or skip the step; its batch is kept on disk."""

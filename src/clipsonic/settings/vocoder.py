@@ -13,23 +13,37 @@ class BigVGANSettings(Frozen):
     """Shape of a BigVGAN generator, and the mel spectrogram it turns into sound."""
 
     sample_rate: int = Field(SAMPLE_RATE, gt=0)
+    """Hz."""
     n_fft: int = Field(N_FFT, gt=0)
+    """Samples in a spectrum's window."""
     n_mels: int = Field(N_MELS, gt=0)
-    lowest: float = Field(0.0, ge=0)  # Hz, where the mel bands begin
-    highest: float = Field(SAMPLE_RATE / 2, gt=0)  # Hz, where they end
-    channels: int = Field(1536, gt=0)  # of the first layer; each upsampling halves them
-    upsample_rates: tuple[Annotated[int, Field(gt=0)], ...] = (8, 4, 2, 2, 2, 2)  # their product is the hop
+    """Mel bands."""
+    lowest: float = Field(0.0, ge=0)
+    """Hz, lower edge of the mel bands."""
+    highest: float = Field(SAMPLE_RATE / 2, gt=0)
+    """Hz, upper edge of the mel bands."""
+    channels: int = Field(1536, gt=0)
+    """Channels of the first layer; each upsampling halves them."""
+    upsample_rates: tuple[Annotated[int, Field(gt=0)], ...] = (8, 4, 2, 2, 2, 2)
+    """Factors of the upsampling layers; their product is the hop."""
     upsample_kernels: tuple[Annotated[int, Field(gt=0)], ...] = (16, 8, 4, 4, 4, 4)
+    """Kernel of each upsampling layer."""
     block_kernels: tuple[Annotated[int, Field(gt=0)], ...] = (
         3,
         7,
         11,
-    )  # one residual block each, at every rate
+    )
+    """Kernels of the residual blocks, one block each, at every rate."""
     block_dilations: tuple[tuple[Annotated[int, Field(gt=0)], ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    """Dilations of each residual block."""
     activation: Literal["snake", "snakebeta"] = "snakebeta"
-    log_scale: bool = True  # the activation's parameters are stored as logarithms
+    """Periodic activation."""
+    log_scale: bool = True
+    """Store the activation's parameters as logarithms."""
     final_bias: bool = True
-    final_tanh: bool = True  # else the wave is clipped to [-1, 1]
+    """The last convolution has a bias."""
+    final_tanh: bool = True
+    """End in tanh; else clip the waveform to [-1, 1]."""
 
     @property
     def hop_length(self) -> int:
@@ -67,31 +81,43 @@ BIGVGAN_PRESETS: dict[str, BigVGANSettings] = {
 class FourierVocoderSettings(Frozen):
     """Shape of the light vocoder."""
 
-    width: int = Field(256, gt=0)  # channels of the blocks
+    width: int = Field(256, gt=0)
+    """Channels of the blocks."""
     blocks: int = Field(8, gt=0)
-    expansion: int = Field(3, gt=0)  # widening inside a block
-    upsample: Literal[1, 2, 4, 8] = 4  # spectra a mel frame
+    """Residual blocks."""
+    expansion: int = Field(3, gt=0)
+    """Widening inside a block."""
+    upsample: Literal[1, 2, 4, 8] = 4
+    """Spectra a mel frame."""
 
 
 class VocoderSettings(Frozen):
     """Everything that decides a vocoder, besides its sounds."""
 
     generator: BigVGANSettings | FourierVocoderSettings = BigVGANSettings()
-    segment: int = Field(8192, gt=0, multiple_of=HOP_LENGTH)  # samples of a training crop
-    periods: tuple[int, ...] = (2, 3, 5, 7, 11)  # of the multi-period discriminator
-    resolutions: tuple[tuple[int, int, int], ...] = (  # (FFT, hop, window) of the multi-resolution one
+    """The network; generator.width chooses the light one, generator.channels BigVGAN."""
+    segment: int = Field(8192, gt=0, multiple_of=HOP_LENGTH)
+    """Samples of a training crop; a multiple of the hop."""
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    """Of the multi-period discriminator."""
+    resolutions: tuple[tuple[int, int, int], ...] = (
         (1024, 120, 600),
         (2048, 240, 1200),
         (512, 50, 240),
     )
-    discriminator_width: float = Field(1.0, gt=0, le=1)  # share of the published channels
-    judged_level: float = Field(
-        0.0, ge=0
-    )  # root mean square at which the discriminators hear a crop, real and made; 0 leaves it as it is
+    """FFT, hop and window of each multi-resolution discriminator."""
+    discriminator_width: float = Field(1.0, gt=0, le=1)
+    """Share of the published channels of the discriminators."""
+    judged_level: float = Field(0.0, ge=0)
+    """Root mean square at which the discriminators hear a crop, real and generated; 0 leaves it as it is."""
     mel_weight: float = Field(45.0, ge=0)
-    stft_weight: float = Field(0.0, ge=0)  # of the multi-resolution STFT distance, which BigVGAN does without
-    adversarial_after: int = Field(0, ge=0)  # steps before the discriminators join
-    weights: Literal["float32", "float16"] = "float32"  # how the finished vocoder is stored
+    """Weight of the mel distance."""
+    stft_weight: float = Field(0.0, ge=0)
+    """Weight of the multi-resolution STFT distance, which BigVGAN does without."""
+    adversarial_after: int = Field(0, ge=0)
+    """Steps before the discriminators join."""
+    weights: Literal["float32", "float16"] = "float32"
+    """Precision in which the finished vocoder is stored."""
     training: TrainingSettings = TrainingSettings(
         learning_rate=1e-4,
         lr_decay=0.9999996,
@@ -99,6 +125,7 @@ class VocoderSettings(Frozen):
         weight_decay=0.01,
         ema_decay=0.0,
     )
+    """The training loop, see above."""
 
 
 VOCODER_PRESETS: dict[str, VocoderSettings] = {

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -19,6 +20,7 @@ from clipsonic.errors import UserError, first_line
 from clipsonic.files import only_one, write_json, writing
 from clipsonic.settings.training import TrainingSettings
 from clipsonic.training.checkpoint import Player, load_state, save_batch, save_state
+from clipsonic.training.precision import precision_of, recorded
 from clipsonic.training.recipe import AdversarialRecipe, Recipe
 from clipsonic.training.report import Progress, Report
 from clipsonic.training.sharding import check_sharding, fill, held, sharded
@@ -30,6 +32,7 @@ FREE = {  # may change between stretches of a run
     "batch_size",  # of one process: what all see together in a step stays, as `examples_a_step`
 }  # fmt: skip
 MOST_SKIPPED = 100  # steps left out in a row before a run stops all the same
+WHOLE_SECONDS = 10.0  # of a step that is timed with its whole batch
 BAD_BATCH = "bad_batch.safetensors"
 
 
@@ -44,11 +47,7 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
         UserError: `out` holds a run with other settings or data, is held by another process or cannot be written;
             a loss or gradient is not finite; or memory does not suffice.
     """
-    AcceleratorState._reset_state()  # accelerate keeps the precision of an earlier run in this process
-    # Without `cpu`, several processes on processors are each told that they are alone.
-    accelerator = Accelerator(
-        mixed_precision=recipe.training.precision, cpu=not torch.accelerator.is_available()
-    )
+    accelerator = begin(recipe, out)
     with ExitStack() as stack:
         if accelerator.is_main_process:
             stack.enter_context(only_one(out))
@@ -69,6 +68,59 @@ def train(recipe: Recipe, out: Path, should_stop: Callable[[], bool] = lambda: F
             raise
 
 
+def begin(recipe: Recipe, out: Path) -> Accelerator:
+    """Return what runs a recipe, whose precision is settled now."""
+    precision = precision_of(recipe.training.precision, out)
+    recipe.training = recipe.training.model_copy(update={"precision": precision})
+    AcceleratorState._reset_state()  # accelerate keeps the precision of an earlier run in this process
+    # Without `cpu`, several processes on processors are each told that they are alone.
+    return Accelerator(mixed_precision=precision, cpu=not torch.accelerator.is_available())
+
+
+def seconds_a_step(recipe: Recipe, out: Path) -> float:
+    """Return how long a step of one process takes here, by a few steps of which nothing is kept.
+
+    A small batch is timed first; the whole batch only if its step is short.
+    """
+    accelerator = begin(recipe, out)
+    players = _players(recipe, accelerator)
+    whole, size = recipe.training, min(2, recipe.training.batch_size)
+    recipe.training = whole.model_copy(update={"batch_size": size, "workers": 0})
+    seconds = _timed(recipe, players, accelerator) * whole.batch_size / size
+    if size < whole.batch_size and seconds < WHOLE_SECONDS:
+        recipe.training = whole.model_copy(update={"workers": 0})
+        seconds = _timed(recipe, players, accelerator)
+    recipe.training = whole
+    return seconds
+
+
+def _timed(recipe: Recipe, players: Mapping[str, Player], accelerator: Accelerator) -> float:
+    """The time of the second of two steps, late ones: by then all networks are trained."""
+    last = recipe.training.steps
+    batches = recipe.batches(last, 0, 1)
+    began = 0.0
+    for step in (last, last + 1):
+        began = time.monotonic()
+        take_step(recipe, players, next(batches), step, accelerator)
+    return time.monotonic() - began
+
+
+def _players(recipe: Recipe, accelerator: Accelerator) -> dict[str, Player]:
+    """The networks that are trained, and their optimizers."""
+    settings = recipe.training
+    if settings.shard and accelerator.num_processes > 1:
+        bare = wrapped = sharded(recipe, accelerator)
+    else:
+        bare = recipe.model.to(accelerator.device)
+        wrapped = accelerator.prepare_model(bare)
+    # Optimizers are not prepared: their state is ours to save, and they need no wrapping outside fp16.
+    players = {"": Player(bare, wrapped, optimizer_of(bare, settings))}
+    if isinstance(recipe, AdversarialRecipe):
+        critic = recipe.critic.to(accelerator.device)
+        players["critic."] = Player(critic, accelerator.prepare_model(critic), optimizer_of(critic, settings))
+    return players
+
+
 def _train(
     recipe: Recipe, out: Path, should_stop: Callable[[], bool], accelerator: Accelerator
 ) -> Iterator[Progress]:
@@ -76,17 +128,9 @@ def _train(
     check_sharding(recipe)
     _claim(out, recipe, accelerator)
     torch.manual_seed(settings.seed)
-    if settings.shard and accelerator.num_processes > 1:
-        bare = wrapped = sharded(recipe, accelerator)
-    else:
-        bare = recipe.model.to(accelerator.device)
-        wrapped = accelerator.prepare_model(bare)
+    players = _players(recipe, accelerator)
+    bare = players[""].bare
     average = EMAModel(held(bare.parameters()), decay=settings.ema_decay, foreach=True)
-    # Optimizers are not prepared: their state is ours to save, and they need no wrapping outside fp16.
-    players = {"": Player(bare, wrapped, optimizer_of(bare, settings))}
-    if isinstance(recipe, AdversarialRecipe):
-        critic = recipe.critic.to(accelerator.device)
-        players["critic."] = Player(critic, accelerator.prepare_model(critic), optimizer_of(critic, settings))
     state = out / "state.safetensors"
     step = load_state(state, players, average) if state.exists() else 0
 
@@ -122,6 +166,8 @@ def _train(
     else:
         if step > saved:
             _checkpoint(out, recipe, average, players, step, accelerator)
+        if step < settings.steps:  # it was asked to stop
+            yield report.emit(step, None)
     finally:
         report.close()
 
@@ -217,6 +263,7 @@ def _checkpoint(
 def _claim(out: Path, recipe: Recipe, accelerator: Accelerator) -> None:
     """Writes the run's settings, or checks that the run in `out` has these."""
     page = {"settings": recipe.settings.model_dump(mode="json"), "data": recipe.data_id}
+    page["precision"] = recorded(out) or recipe.training.precision
     page["examples_a_step"] = recipe.training.batch_size * accelerator.num_processes
     path = out / "settings.json"
     if path.exists():

@@ -3,6 +3,7 @@
 Or, for the paper's supervised baselines, from that of its label in words: CLIP-TTA and CLAP-TTA.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +30,7 @@ from clipsonic.diffusion.sampling import solver
 from clipsonic.diffusion.unet import MelUNet, build_unet, predict
 from clipsonic.encoders.base import TextEncoder, fingerprint
 from clipsonic.errors import UserError
-from clipsonic.model_folder import WEIGHTS, check_folder
+from clipsonic.model_folder import INDEX, WEIGHTS, check_folder
 from clipsonic.parts import bridges_of
 from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.settings.spectrogram import SpectrogramSettings
@@ -77,6 +78,7 @@ class SpectrogramRecipe(Recipe):
         self.objective = Objective(self.process)
         torch.manual_seed(settings.training.seed)
         self.unet = build_unet(settings.unet, settings.diffusion, self.encoder.embedding_dim)
+        self.start = start
         self.began_with = "" if start is None else f" from {begin_with(self.unet, start)}"
         self.unet.to(memory_format=torch.channels_last)  # ten times faster in bf16 on a processor
         self.model = self.unet
@@ -158,20 +160,31 @@ class SpectrogramRecipe(Recipe):
     def export(self, folder: Path) -> None:
         """Saves the whole system as a model folder, with the encoder it was trained with.
 
-        A vocoder and bridges that joined the model of an earlier checkpoint stay in it.
+        A vocoder and bridges that joined the model of an earlier checkpoint stay in it. At the first checkpoint
+        they are those of the model that training began with; bridges only if its encoder is the same.
         """
+        started = self.start is not None and not (folder / INDEX).exists()
+        kept = self.start if started and self.start is not None else folder
+        bridges = bridges_of(kept) if not started or self.keeps_bridges else {}
         diffusion = self.settings.diffusion
         pipeline = CLIPSonicPipeline(
             encoder=self.encoder,
             unet=self.unet,
             scheduler=solver(diffusion.sampler, self.process, diffusion.learned_variance),
-            vocoder=vocoder_of(folder),
+            vocoder=vocoder_of(kept),
             sampling_steps=diffusion.sampling_steps,
             condition=self.settings.condition,
             labels=self.labels,
-            **bridges_of(folder),
+            **bridges,
         )
         pipeline.save(folder, half=self.settings.weights == "float16")
+
+    @property
+    def keeps_bridges(self) -> bool:
+        """Whether bridges of the model it starts from serve the new one, which has the same encoder."""
+        if self.start is None or self.settings.condition != "image":
+            return False
+        return bool(json.loads((self.start / INDEX).read_bytes())["encoder_id"] == self.encoder.id)
 
 
 def begin_with(unet: MelUNet, folder: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from clipsonic.errors import UserError, first_line
-from clipsonic.model_folder import WEIGHTS
+from clipsonic.model_folder import INDEX, SHIPPED, WEIGHTS
 from clipsonic.vocoder.base import Vocoder
 from clipsonic.vocoder.bigvgan import BigVGAN
 from clipsonic.vocoder.fourier import FourierVocoder
@@ -17,7 +17,11 @@ WITHOUT_WEIGHTS = "griffin-lim"  # the word for the one vocoder that needs no fo
 
 
 def load_vocoder(source: str) -> Vocoder:
-    """A folder as `clipsonic train vocoder` and `models convert-vocoder` leave it, or `griffin-lim`.
+    """Load a vocoder.
+
+    Args:
+        source: a folder as `clipsonic train vocoder` and `models convert-vocoder` leave it, a model (a folder,
+            or the name of one that is shipped) whose vocoder is taken, or `griffin-lim`.
 
     Raises:
         UserError: there is none, it is damaged, or it holds something else.
@@ -25,6 +29,9 @@ def load_vocoder(source: str) -> Vocoder:
     if source == WITHOUT_WEIGHTS:
         return GriffinLim()
     folder = Path(source)
+    model = SHIPPED / source if (SHIPPED / source / INDEX).is_file() else folder
+    if (model / INDEX).is_file():
+        return vocoder_of(model)
     for file in ("config.json", WEIGHTS):
         if not (folder / file).is_file():
             raise UserError(f"no vocoder in {folder}: it has no {file}")
@@ -51,7 +58,7 @@ def load_vocoder(source: str) -> Vocoder:
 
 
 def vocoder_of(model: Path) -> Vocoder:
-    """The vocoder of a model folder; Griffin-Lim where there is no model yet.
+    """Load the vocoder of a model folder; Griffin-Lim where there is no model yet.
 
     Raises:
         UserError: it is damaged.

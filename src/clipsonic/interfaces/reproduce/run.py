@@ -19,6 +19,7 @@ from clipsonic.interfaces.reproduce.steps import Steps
 from clipsonic.interfaces.reproduce.work import Work
 from clipsonic.interfaces.settings import choose
 from clipsonic.interfaces.telling import collected, made, note, show
+from clipsonic.training.precision import precision_of
 
 LARGE_GPU = 1e14  # floating-point operations a second: what one is sold with, half precision
 
@@ -42,7 +43,7 @@ def run(
     steps = Steps(chosen, brought, Work(out), device)
     planned = plan(steps)
     if dry_run:
-        half = chosen.spectrogram.training.precision == "bf16"
+        half = precision_of(chosen.spectrogram.training.precision, steps.folder("pictures")) == "bf16"
         _show_plan(planned, torch.bfloat16 if half else torch.float32)
         return
     check(steps)

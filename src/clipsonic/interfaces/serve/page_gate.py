@@ -167,6 +167,7 @@ class _Tidy:
             return
         body = self.NOTES.sub(b"", self.body)
         body = body.replace(b"<head>", b"<head><title>clipsonic</title>", 1)
+        body = body.replace(b'href="/manifest.json"', b'href="manifest.json"')  # wherever a proxy mounts it
         if self.body:  # not for HEAD, whose length is that of the body it does not send
             MutableHeaders(scope=self.start)["content-length"] = str(len(body))
         await self.send(self.start)
