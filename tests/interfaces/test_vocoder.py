@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from clipsonic.files import write_json
 from clipsonic.model_folder import WEIGHTS

@@ -30,6 +30,9 @@ def run_spectrogram(
 ) -> None:
     """Trains a spectrogram model, or prints what would be trained."""
     settings = choose(SPECTROGRAM_PRESETS, preset, changes)
+    from clipsonic.data.shards import read_info
+
+    read_info(data)  # refuses what is no data set
     announce("spectrogram model", settings.training, out, dry_run)
 
     from clipsonic.encoders.load import load_audio_encoder

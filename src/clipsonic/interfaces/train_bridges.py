@@ -38,8 +38,8 @@ def run_prior_recipe(
     dry_run: bool = False,
 ) -> None:
     """Trains a diffusion prior with these settings."""
-    announce("prior", settings.training, out, dry_run)
     pairs, held_out, encoder = _pairs(data, captions, encoder_name, out / "embeddings")
+    announce("prior", settings.training, out, dry_run)
 
     from clipsonic.training.prior import PriorRecipe
 
