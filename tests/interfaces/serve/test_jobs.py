@@ -122,6 +122,7 @@ def test_cancelling_what_waits_and_what_runs(desk) -> None:
 
 
 def test_cancelling_one_of_a_batch_leaves_the_others(desk) -> None:
+    monkeypatch.setattr(jobs, "make", timed)
     one = desk()
     block = blocked(one)
     pair = [one.submit(Request(["rain"], seed=seed, steps=40, seconds=2)) for seed in (1, 2)]
@@ -133,6 +134,26 @@ def test_cancelling_one_of_a_batch_leaves_the_others(desk) -> None:
     assert not pair[0].clips
 
 
+def test_a_prompt_that_the_model_does_not_know_is_told(desk, monkeypatch) -> None:
+    from clipsonic.interfaces.serve.schema import sound
+    from clipsonic.understanding import Understanding
+
+    one = desk()
+    strange = Understanding(
+        "helicoptr", nearest=(("helicopter", 0.3),), familiar=False, spelling="helicopter"
+    )
+    known = {"helicoptr": strange}
+    monkeypatch.setattr(
+        one.pipeline, "understand", lambda words: [known.get(word, Understanding(word)) for word in words]
+    )
+    told, untold = one.submit(Request(["helicoptr"], **QUICK)), one.submit(Request(["rain"], **QUICK))
+    waves(told)
+    waves(untold)
+    (note,) = sound(told, "").notes
+    assert "helicopter (0.30)" in note
+    assert sound(untold, "").notes == []
+
+
 def test_a_batch_that_is_made_one_by_one_is_timed_once(desk, monkeypatch) -> None:
     """The clock moves by 10 s an attempt: the batch that failed, then each of its two."""
     from clipsonic.interfaces.serve import jobs
@@ -141,15 +162,15 @@ def test_a_batch_that_is_made_one_by_one_is_timed_once(desk, monkeypatch) -> Non
     monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: clock[0]))
 
     def timed(pipeline, requests, *words):
-        clock[0] += 10.0
+        clock[0] += 0.0 if requests[0].texts == SLOW.texts else 10.0
         if len(requests) > 1:
             raise UserError("not together")
         return taken(pipeline, requests, *words)
 
+    monkeypatch.setattr(jobs, "make", timed)
     one = desk()
     block = blocked(one)
     pair = [one.submit(Request(["rain"], **QUICK)) for _ in range(2)]
-    monkeypatch.setattr(jobs, "make", timed)
     block.cancel()
     assert all(job.wait(60) for job in pair)
     assert [job.state for job in pair] == ["done", "done"]

@@ -56,6 +56,7 @@ class Job:
     state: str = WAITING
     progress: float = 0.0
     error: str | None = None  # why it failed or was cancelled, in a few words
+    notes: list[str] = field(default_factory=list, repr=False)  # what the model does not know of its prompts
     clips: list[Answer] = field(default_factory=list, repr=False)
     came: float = field(default_factory=time.monotonic)
     began: float | None = None

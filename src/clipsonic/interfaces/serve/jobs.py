@@ -288,4 +288,9 @@ class Desk:
                     job.progress = job.progress if job.over else min(0.99, step / steps)
                 self.changed.notify_all()
 
+        for job in batch:
+            said = [*job.request.texts, *([job.request.negative] if job.request.negative else [])]
+            job.notes = (
+                [note for each in self.pipeline.understand(said) for note in each.notes] if said else []
+            )
         return make(self.pipeline, requests, on_step, self.limits.seconds)

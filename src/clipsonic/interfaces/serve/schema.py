@@ -106,6 +106,10 @@ class Sound(BaseModel):
     ahead: int = Field(description="Requests that are made before it.")
     seconds_left: float = Field(description="Until it is done, estimated.")
     error: str | None = Field(description="Why it failed or was cancelled.")
+    notes: list[str] = Field(
+        description="What the encoder cannot read of the prompts, and the labels nearest to one that the model "
+        "was not trained on; empty until it runs."
+    )
     seed: int = Field(description="Of the first clip.")
     links: dict[str, str] = Field(description="`self`: this page, DELETE cancels; `events`: its changes.")
     clips: list[Clip] = Field(description="Empty until it is done.")
@@ -142,6 +146,7 @@ def sound(job: Job, prefix: str) -> Sound:
             ahead=job.ahead,
             seconds_left=round(job.seconds_left, 2),
             error=job.error,
+            notes=job.notes,
             seed=int(job.request.seed or 0),
             links={"self": here, "events": f"{here}/events"},
             clips=clips if job.state == DONE else [],
