@@ -40,3 +40,12 @@ def test_between_a_query_and_itself_or_its_opposite() -> None:
     torch.testing.assert_close(between(A, A, [0, 0.5, 1]), A.repeat(3, 1))
     with pytest.raises(UserError, match="opposite"):
         between(A, -A, [0.5])
+
+
+def test_a_query_alone_stays_bit_for_bit() -> None:
+    rows = torch.nn.functional.normalize(
+        torch.randn(2, 33, generator=torch.Generator().manual_seed(3)), dim=-1
+    )
+    for mixed in (mix(rows[:1]), mix(rows[:1], [0.3]), mix(rows, [2.0, 0.0])):
+        assert torch.equal(mixed, rows[0])
+    assert torch.equal(mix(rows[:1], [-1.0]).sign(), -rows[0].sign())

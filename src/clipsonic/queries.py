@@ -11,7 +11,7 @@ from clipsonic.errors import UserError
 
 
 def mix(parts: Float[Tensor, "k d"], weights: Sequence[float] | None = None) -> Float[Tensor, "d"]:
-    """Return the weighted sum of queries at norm 1 (equal weights); a single query is returned as it is.
+    """Return the weighted sum of queries at norm 1 (equal weights); a query alone is returned as it is.
 
     Raises:
         UserError: not one weight a query, or the queries cancel out.
@@ -22,8 +22,9 @@ def mix(parts: Float[Tensor, "k d"], weights: Sequence[float] | None = None) -> 
         raise UserError(
             f"{len(weights)} weights for {len(parts)} queries; give one each, texts before pictures"
         )
-    if len(parts) == 1 and weights[0] > 0:
-        return parts[0]  # bit for bit: a query alone is the same whether or not it went through here
+    counted = [place for place, weight in enumerate(weights) if weight != 0]
+    if len(counted) == 1 and weights[counted[0]] > 0:
+        return parts[counted[0]]  # bit for bit: a query alone is the same whether or not it went through here
     total = (torch.tensor(weights, dtype=parts.dtype, device=parts.device)[:, None] * parts).sum(0)
     if total.norm() <= 1e-3 * sum(map(abs, weights)):
         raise UserError("the queries cancel each other out under these weights")
