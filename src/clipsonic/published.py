@@ -65,7 +65,7 @@ TABLE = (
     Published("vggish", "Fréchet audio distance", "url", VGGISH,
               ("vggish-10086976.pth",), 289, "Apache-2.0"),
     Published("laion-prior", "CLIPSonic-PD", "hub", "laion/DALLE2-PyTorch",
-              ("prior/best.pth", "prior/prior_config.json"), 1340, "MIT"),
+              ("prior/best.pth", "prior/prior_config.json"), 1340, "unknown: none is stated"),
     Published("karlo-prior", "CLIPSonic-PD, another prior", "hub", "kakaobrain/karlo-v1-alpha",
               (*PRIOR_FILES, "prior_scheduler/scheduler_config.json"), 4090, "CreativeML OpenRAIL-M"),
     Published("kandinsky-prior", "CLIPSonic-PD, another prior", "hub", "kandinsky-community/kandinsky-2-1-prior",

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from clipsonic.audio import log_mel
 from clipsonic.config import CROP_SAMPLES, HOP_LENGTH
-from clipsonic.data.dataset import ClipDataset, batches, crop_starts, encoder_of, stretched
+from clipsonic.data.dataset import ClipDataset, batches, crop_starts, encoder_of, sped_up
 from clipsonic.data.draws import Draws
 from clipsonic.data.prepare import prepare
 from clipsonic.data.sources import find_videos
@@ -41,15 +42,31 @@ def test_quiet_crops_are_not_drawn() -> None:
     assert loud.max() < 6 * CROP_SAMPLES
 
 
-def test_faster_and_slower_crops_change_pitch_and_keep_their_length() -> None:
+def test_faster_crops_change_pitch_and_keep_level_and_length() -> None:
     time = np.arange(CROP_SAMPLES + 3000) / 16_000
     tone = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
-    for samples in (CROP_SAMPLES - 2500, CROP_SAMPLES, CROP_SAMPLES + 2500):
-        played = stretched(tone[:samples], CROP_SAMPLES)
+    for samples in (CROP_SAMPLES, CROP_SAMPLES + 1, CROP_SAMPLES + 2500):
+        played = sped_up(tone[:samples], CROP_SAMPLES)
         assert played.shape == (CROP_SAMPLES,)
-        spectrum = np.abs(np.fft.rfft(played * np.hanning(CROP_SAMPLES)))
-        hertz = spectrum.argmax() * 16_000 / CROP_SAMPLES
-        assert hertz == pytest.approx(1000 * samples / CROP_SAMPLES, abs=1)
+        assert played.dtype == np.float32
+        expected = np.sin(2 * np.pi * 1000 * samples / CROP_SAMPLES * time[:CROP_SAMPLES])
+        middle = slice(1000, -1000)
+        assert np.abs(played - expected)[middle].max() < 1e-3
+        assert played[middle].std() == pytest.approx(tone.std(), rel=1e-3)
+    short = sped_up(tone[:1000], CROP_SAMPLES)  # not slower: that would have no top bands
+    assert np.array_equal(short, np.pad(tone[:1000], (0, CROP_SAMPLES - 1000)))
+
+
+@pytest.mark.parametrize("speed", [0.001, 0.03, 0.08])
+def test_a_crops_top_mel_bands_are_the_recordings(speed) -> None:
+    """A recording as rain is, whose spectrum is flat on top: no band of any crop may miss what it holds."""
+    random = np.random.default_rng(0)
+    rain = (0.1 * random.standard_normal(4 * CROP_SAMPLES)).astype(np.float32)
+    recorded = log_mel(torch.from_numpy(rain)[None])[0].mean(dim=1)
+    for factor in 1 + speed * random.uniform(0.5, 1, 3):
+        crop = sped_up(rain[: round(CROP_SAMPLES * factor)], CROP_SAMPLES)
+        played = log_mel(torch.from_numpy(crop)[None])[0].mean(dim=1)
+        torch.testing.assert_close(played[-8:], recorded[-8:], atol=0.1, rtol=0)
 
 
 def test_speed_is_drawn_with_the_crop(videos, tmp_path, mini_encoder) -> None:
@@ -60,6 +77,13 @@ def test_speed_is_drawn_with_the_crop(videos, tmp_path, mini_encoder) -> None:
     assert first.shape == (CROP_SAMPLES,)
     assert np.array_equal(first, again[0, 5][0])
     assert not np.array_equal(first, plain[0, 5][0])
+    drawn: set[int] = set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clipsonic.data.dataset.sped_up", lambda wave, samples: drawn.add(len(wave)))
+        for seed in range(20):
+            varied[0, seed]
+    assert min(drawn) >= CROP_SAMPLES
+    assert len(drawn) > 10
 
 
 def test_batches_and_encoder(videos, tmp_path, mini_encoder) -> None:

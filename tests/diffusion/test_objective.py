@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from benchmarks.parity import objective as parity
+from safetensors.torch import load_file
 from scipy.stats import norm
 
 from clipsonic.diffusion.objective import Objective, discretised_log_likelihood, noise_process
@@ -49,8 +51,17 @@ def column(values: np.ndarray) -> torch.Tensor:
 
 
 def test_schedule(objective, schedule) -> None:
-    np.testing.assert_allclose(objective.alpha_bar.numpy(), schedule["alpha_bar"], rtol=2e-4)
-    np.testing.assert_allclose(objective.log_beta.exp().numpy(), schedule["beta"], rtol=1e-4)
+    np.testing.assert_allclose(objective.alpha_bar.numpy(), schedule["alpha_bar"], rtol=1e-11)
+    np.testing.assert_allclose(objective.log_beta.exp().numpy(), schedule["beta"], rtol=1e-9)
+
+
+def test_losses_and_gradients_are_the_published_codes() -> None:
+    expected, found = load_file(parity.FIXTURE), parity.ours()
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        # At time 0 they approximate the normal distribution function by a tanh.
+        torch.testing.assert_close(found[name][1:], value[1:], atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(found[name][:1], value[:1], atol=2e-3, rtol=0)
 
 
 def test_posterior(objective, schedule) -> None:

@@ -3,7 +3,9 @@ import copy
 import numpy as np
 import pytest
 import torch
+from benchmarks.parity import sampler as parity
 from diffusers.models.attention_processor import Attention
+from safetensors.torch import load_file
 
 from clipsonic.diffusion.objective import Objective, noise_process
 from clipsonic.diffusion.prediction import Prediction
@@ -95,6 +97,10 @@ def test_an_ancestral_step_is_the_respaced_posterior(step) -> None:
     torch.testing.assert_close(one, mean + deviation * drawn, rtol=2e-3, atol=2e-4)
 
 
+def test_respaced_ancestral_steps_end_where_the_published_codes_do() -> None:
+    torch.testing.assert_close(parity.ours(50), load_file(parity.FIXTURE)["50"], atol=1e-4, rtol=0)
+
+
 @pytest.fixture(scope="module")
 def unet():
     settings = SPECTROGRAM_PRESETS["mini"]
@@ -170,13 +176,6 @@ def test_any_length_and_learned_variance() -> None:
     assert mel.shape == (1, 1, 64, 16)
     fast = sample(denoise, solver("dpm++", noise_process(settings.diffusion)), (1, 64, 16), 3, seeds(0))
     assert fast.shape == (1, 1, 64, 16)
-
-
-def test_the_papers_network_has_121_million_parameters() -> None:
-    settings = SPECTROGRAM_PRESETS["paper"]
-    with torch.device("meta"):
-        unet = build_unet(settings.unet, settings.diffusion, 768)
-    assert sum(weight.numel() for weight in unet.parameters()) == pytest.approx(121.4e6, rel=0.01)
 
 
 @pytest.mark.parametrize("preset", list(SPECTROGRAM_PRESETS))

@@ -50,6 +50,10 @@ class Straight(Recipe):
     def data_id(self) -> str:
         return "a line"
 
+    @property
+    def examples(self) -> int:
+        return 4
+
     def batches(self, step: int, rank: int, processes: int) -> Iterator[dict[str, Tensor]]:
         while True:
             x = torch.randn(4, 1, generator=torch.Generator().manual_seed(step))

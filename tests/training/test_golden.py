@@ -17,16 +17,16 @@ from tests.labelled_sounds import made, tone
 STEPS = 4
 GOLDEN = {
     "mini": [
-        {"mse": 0.883164, "held out": 0.878566},
-        {"mse": 0.758227, "held out": 0.840868},
-        {"mse": 0.810835, "held out": 0.809016},
-        {"mse": 0.834401, "held out": 0.790222},
+        {"mse": 0.896725, "held out": 0.877614},
+        {"mse": 0.765545, "held out": 0.838659},
+        {"mse": 0.804377, "held out": 0.810408},
+        {"mse": 0.788971, "held out": 0.784583},
     ],
     "paper": [
-        {"mse": 0.94438, "bound": 0.00501104, "held out": 0.815398},
-        {"mse": 0.587546, "bound": 0.00288929, "held out": 0.659676},
-        {"mse": 0.518454, "bound": 0.0104729, "held out": 0.593256},
-        {"mse": 0.527439, "bound": 0.0503678, "held out": 0.565885},
+        {"mse": 0.995203, "bound": 0.0053045, "held out": 0.984083},
+        {"mse": 0.952442, "bound": 0.00468617, "held out": 0.950852},
+        {"mse": 0.908224, "bound": 0.0145464, "held out": 0.916793},
+        {"mse": 0.920072, "bound": 0.0592195, "held out": 0.882264},
     ],
 }
 

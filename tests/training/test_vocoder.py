@@ -9,7 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 from clipsonic.audio import log_mel
-from clipsonic.settings.vocoder import BigVGANSettings, FourierVocoderSettings, VocoderSettings
+from clipsonic.data.waves import Waves
+from clipsonic.settings.vocoder import (
+    VOCODER_PRESETS,
+    BigVGANSettings,
+    FourierVocoderSettings,
+    VocoderSettings,
+)
 from clipsonic.training.loop import train
 from clipsonic.training.vocoder import VocoderRecipe, WaveBatch, with_weight_norm, without_weight_norm
 from clipsonic.vocoder.bigvgan import BigVGAN
@@ -103,6 +109,33 @@ def test_the_critic_and_the_vocoder_pull_apart(sounds) -> None:
     sum(recipe.losses(recipe.model, batch, torch.Generator()).values()).backward()
     assert all(weight.grad is None for weight in recipe.critic.parameters())
     assert all(weight.grad is not None for weight in recipe.model.parameters())
+
+
+@torch.no_grad()
+def test_weight_norm_keeps_the_first_weights() -> None:
+    """PyTorch's, as in the published code: uniform, so of deviation 1 / sqrt(3 fan-in)."""
+    torch.manual_seed(0)
+    vocoder = BigVGAN(**BIGVGAN.model_dump())
+    with_weight_norm(vocoder)
+    layers = [
+        layer for layer in vocoder.modules() if isinstance(layer, torch.nn.Conv1d | torch.nn.ConvTranspose1d)
+    ]
+    scaled = torch.cat([layer.weight.flatten() * layer.weight[0].numel() ** 0.5 for layer in layers])
+    assert len(layers) == 17
+    assert float(scaled.std()) == pytest.approx(3**-0.5, rel=0.02)
+
+
+def test_recordings_are_brought_to_one_peak_before_they_are_cropped(sounds) -> None:
+    plain, level = (Waves([sounds], held_out=False, crop=4096, peak=peak) for peak in (0.0, 0.95))
+    whole = plain.wave(0).abs().max().item()
+    assert np.allclose(level[0, 5].wave, plain[0, 5].wave * (0.95 / whole), atol=1e-6)
+    recipe = VocoderRecipe(settings(FOURIER).model_copy(update={"peak": 0.95}), [sounds])
+    assert 0.7 < recipe.held_out.abs().max() <= 0.951  # a crop of it; 0.3 as recorded
+    assert {name: preset.peak for name, preset in VOCODER_PRESETS.items()} == {
+        "paper-large": 0.95,
+        "paper-base": 0.95,
+        "mini": 0.0,
+    }
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from clipsonic.bridges.base import Bridge
 from clipsonic.bridges.diffusion_prior import DiffusionPrior
 from clipsonic.bridges.laion import LAIONPrior, load_laion
 from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval
-from clipsonic.bridges.unclip import UnCLIPPrior, load_unclip
+from clipsonic.bridges.unclip import KARLO_SCHEDULER, UnCLIPPrior, load_unclip
 from clipsonic.errors import UserError, first_line
 from clipsonic.model_folder import hub_file
 
@@ -16,7 +16,7 @@ KINDS: dict[str, type[Bridge]] = {
     kind.__name__: kind for kind in (DiffusionPrior, MeanShift, LinearMap, Retrieval, LAIONPrior, UnCLIPPrior)
 }
 SCHEDULERS = {  # where each publisher keeps the scheduler of the prior in the folder `prior`
-    "kakaobrain/karlo-v1-alpha": "prior_scheduler",
+    "kakaobrain/karlo-v1-alpha": KARLO_SCHEDULER,
     "kandinsky-community/kandinsky-2-1-prior": "scheduler",
 }
 

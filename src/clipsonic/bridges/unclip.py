@@ -18,6 +18,10 @@ from clipsonic.diffusion.sampling import sample
 from clipsonic.encoding import TextEncoding
 from clipsonic.errors import UserError, first_line
 
+KARLO_SCHEDULER = (
+    "prior_scheduler"  # where Karlo's folder, in diffusers' form, keeps the prior's noise process
+)
+KARLO_CLAMP = 10.0  # in its authors' sampler (kakaobrain/karlo, prior_model.py); that folder says 5
 CLIP_DIM = 768  # of ViT-L/14, the CLIP of all priors that work with this project
 
 
@@ -116,6 +120,7 @@ def load_unclip(network: Path, scheduler: Path) -> UnCLIPPrior:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"no prior can be loaded from {network}: {first_line(error)}") from error
     settings = {name: value for name, value in page.items() if not name.startswith("_")}
-    prior = UnCLIPPrior(settings, noise.get("clip_sample_range", 1.0), noise.get("num_train_timesteps", 1000))
+    clamp = KARLO_CLAMP if scheduler.name == KARLO_SCHEDULER else noise.get("clip_sample_range", 1.0)
+    prior = UnCLIPPrior(settings, clamp, noise.get("num_train_timesteps", 1000))
     prior.net.load_state_dict(published.state_dict(), strict=True)
     return prior.eval()

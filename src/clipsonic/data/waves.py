@@ -32,13 +32,15 @@ class Waves(Dataset["Crop"]):
             `label`.
         held_out: the other side: what is not of split `train` or, in folders, one file in 20, chosen by its name.
         crop: samples of a crop.
+        peak: to which a recording is brought before it is cropped; 0 leaves it as it is.
 
     Raises:
         UserError: a source is missing, or nothing is on this side.
     """
 
-    def __init__(self, sources: Sequence[Path], held_out: bool, crop: int) -> None:
+    def __init__(self, sources: Sequence[Path], held_out: bool, crop: int, peak: float = 0.0) -> None:
         self.crop = crop
+        self.peak = peak
         self.names: list[str] = []
         self.labels: list[str | None] = []
         self._readers: list[tuple[ClipDataset, int] | Path] = []
@@ -129,6 +131,8 @@ class Waves(Dataset["Crop"]):
         number, seed = draw
         random = np.random.default_rng(seed)
         wave = self._readable(number)
+        if self.peak:
+            wave = wave * np.float32(self.peak / max(SILENCE, np.abs(wave).max(initial=0.0)))
         crop = np.zeros(self.crop, np.float32)
         for _ in range(TRIES):
             start = random.integers(max(1, len(wave) - self.crop + 1))

@@ -44,14 +44,15 @@ class Objective:
     """The losses of one noise process; its coefficients are computed once, in double precision.
 
     Args:
-        scheduler: any of diffusers' that was made for it.
+        scheduler: any of diffusers' with the cosine schedule, which itself keeps single precision.
     """
 
     def __init__(self, scheduler: Any) -> None:
         self.prediction: str = scheduler.config.prediction_type
         self.learned_variance: bool = scheduler.config.get("variance_type") == "learned_range"
         self.timesteps: int = scheduler.config.num_train_timesteps
-        beta: Float64[Tensor, "t"] = scheduler.betas.double()
+        assert scheduler.config.beta_schedule == "squaredcos_cap_v2"
+        beta = cosine_betas(self.timesteps)
         self.alpha_bar = torch.cumprod(1 - beta, 0)
         alpha_bar_before = torch.cat([torch.ones(1, dtype=torch.float64), self.alpha_bar[:-1]])
         self.log_beta = beta.log()
@@ -144,6 +145,13 @@ class Objective:
         detached = Prediction(prediction.output.detach(), prediction.variance)
         bound = self.variational_bound(detached, x0, xt, t)
         return {"mse": error, "bound": bound * (self.timesteps / 1000)}
+
+
+def cosine_betas(timesteps: int) -> Float64[Tensor, "t"]:
+    """Return the betas of the cosine schedule (Nichol and Dhariwal 2021, eq. 17), at most 0.999."""
+    time = torch.arange(timesteps + 1, dtype=torch.float64) / timesteps
+    alpha_bar = ((time + 0.008) / 1.008 * math.pi / 2).cos().square()
+    return (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
 
 
 def at(values: Float64[Tensor, "t"], t: Int[Tensor, "b"], like: Float[Tensor, "b *shape"]) -> Tensor:

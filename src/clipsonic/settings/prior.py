@@ -1,5 +1,7 @@
 """Settings and presets of the diffusion prior."""
 
+from typing import Any
+
 from pydantic import Field
 
 from clipsonic.config import Frozen
@@ -31,9 +33,14 @@ class PriorSettings(Frozen):
     """The training loop, see above."""
 
 
+# The optimizer of DALLE2-pytorch's prior trainer, with which LAION's was trained.
+OPTIMIZER: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-6, "weight_decay_on": "matrices"}
+
 PRIOR_PRESETS: dict[str, PriorSettings] = {
     # The paper's SD, and LAION's network: 102 M parameters on ViT-L/14.
-    "paper": PriorSettings(),
+    "paper": PriorSettings(
+        training=TrainingSettings(steps=200_000, weight_decay=0.06, workers=0, **OPTIMIZER)
+    ),
     # For two processor cores: 9.0 M parameters on mini's encoder.
     "mini": PriorSettings(
         depth=4,
@@ -52,6 +59,7 @@ PRIOR_PRESETS: dict[str, PriorSettings] = {
             validate_every=250,
             log_every=10,
             workers=0,
+            **OPTIMIZER,
         ),
     ),
 }

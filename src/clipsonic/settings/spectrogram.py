@@ -22,6 +22,11 @@ class UNetSettings(Frozen):
     """Levels with attention, from 0; 2 and 3 are 16 and 8 bands high at fold 1."""
     attention_heads: Literal[1, 2, 4, 8] = 4
     """Heads of each attention layer."""
+    # As published. Off by default: runs and models from before these settings were trained without them.
+    middle_norm: bool = False
+    """Group norm before the attention in the middle, as published."""
+    zero_init: bool = False
+    """Begin the last layers of blocks, attentions and network at zero, as published."""
 
 
 class DiffusionSettings(Frozen):
@@ -59,7 +64,7 @@ class SpectrogramSettings(Frozen):
     quiet_crop_db: float = -math.inf
     """Crops quieter than the clip's loudest crop by more than so many dB are not drawn."""
     speed: float = Field(0.0, ge=0, lt=0.5)
-    """Sounds are played up to this share faster or slower, pitch included."""
+    """Crops are played up to this share faster, pitch included; never slower, which would empty the top bands."""
     filter_db: float = Field(0.0, ge=0)
     """Standard deviation in dB of the random filter a sound is heard through."""
     weights: Literal["float32", "float16"] = "float32"
@@ -68,11 +73,16 @@ class SpectrogramSettings(Frozen):
 
 SPECTROGRAM_PRESETS: dict[str, SpectrogramSettings] = {
     # The paper's, VGGSound: 121 M parameters.
-    "paper": SpectrogramSettings(),
+    "paper": SpectrogramSettings(unet=UNetSettings(middle_norm=True, zero_init=True)),
     # For two processor cores: 11.1 M parameters.
     "mini": SpectrogramSettings(
         unet=UNetSettings(
-            fold=2, channels=(64, 128, 192), blocks=2, attention_levels=(2,), attention_heads=4
+            fold=2,
+            channels=(64, 128, 192),
+            blocks=2,
+            attention_levels=(2,),
+            attention_heads=4,
+            middle_norm=True,
         ),
         diffusion=DiffusionSettings(
             timesteps=1000,

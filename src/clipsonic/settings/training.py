@@ -20,11 +20,17 @@ class TrainingSettings(Frozen):
     warmup_steps: int = 0
     """Steps over which the learning rate rises from 0."""
     lr_decay: float = Field(1.0, gt=0, le=1)
-    """Factor on the learning rate at each step."""
+    """Factor on the learning rate at each step, or epoch."""
+    lr_decay_every: Literal["step", "epoch"] = "step"
+    """When `lr_decay` applies."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW."""
+    eps: float = Field(1e-8, gt=0)
     """Of AdamW."""
     weight_decay: float = 0.0
     """Of AdamW."""
+    weight_decay_on: Literal["all", "matrices"] = "all"
+    """Decay all weights, or all but biases, gains and other vectors."""
     max_grad_norm: float = math.inf
     """Gradients of a larger norm are scaled down to it."""
     ema_decay: float = 0.9999

@@ -110,6 +110,8 @@ class VocoderSettings(Frozen):
     """Share of the published channels of the discriminators."""
     judged_level: float = Field(0.0, ge=0)
     """Root mean square at which the discriminators hear a crop, real and generated; 0 leaves it as it is."""
+    peak: float = Field(0.0, ge=0, le=1)
+    """Peak to which each recording is brought before it is cropped, 0.95 as published; 0 leaves it as it is."""
     mel_weight: float = Field(45.0, ge=0)
     """Weight of the mel distance."""
     stft_weight: float = Field(0.0, ge=0)
@@ -118,19 +120,21 @@ class VocoderSettings(Frozen):
     """Steps before the discriminators join."""
     weights: Literal["float32", "float16"] = "float32"
     """Precision in which the finished vocoder is stored."""
-    training: TrainingSettings = TrainingSettings(
+    training: TrainingSettings = TrainingSettings(  # of the published code's first version
         learning_rate=1e-4,
-        lr_decay=0.9999996,
+        lr_decay=0.999,
+        lr_decay_every="epoch",
         betas=(0.8, 0.99),
         weight_decay=0.01,
+        max_grad_norm=1000.0,  # of the generator and of the discriminators, each as a whole
         ema_decay=0.0,
     )
     """The training loop, see above."""
 
 
 VOCODER_PRESETS: dict[str, VocoderSettings] = {
-    "paper-large": VocoderSettings(generator=BIGVGAN_PRESETS["paper-large"]),
-    "paper-base": VocoderSettings(generator=BIGVGAN_PRESETS["paper-base"]),
+    "paper-large": VocoderSettings(generator=BIGVGAN_PRESETS["paper-large"], peak=0.95),
+    "paper-base": VocoderSettings(generator=BIGVGAN_PRESETS["paper-base"], peak=0.95),
     # For two processor cores: 3.5 M parameters.
     "mini": VocoderSettings(
         generator=FourierVocoderSettings(),

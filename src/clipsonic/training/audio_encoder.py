@@ -66,6 +66,11 @@ class AudioEncoderRecipe(Recipe):
         """The shards' checksums."""
         return " ".join(sum[:12] for sum in self.crops.clips.info.shards.values())
 
+    @property
+    def examples(self) -> int:
+        """Training examples of an epoch."""
+        return len(self.crops.clips)
+
     def batches(self, step: int, rank: int, processes: int) -> Iterator[LabelBatch]:
         """Random crops, as many of each label, from a step on."""
         self.share = Share(rank, processes)

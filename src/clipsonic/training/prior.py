@@ -85,6 +85,11 @@ class PriorRecipe(Recipe):
         """The pairs' checksum."""
         return self.pairs.id
 
+    @property
+    def examples(self) -> int:
+        """Training examples of an epoch."""
+        return len(self.pairs)
+
     def batches(self, step: int, rank: int, processes: int) -> Iterator[PairBatch]:
         """Random pairs, each once an epoch, from a step on."""
         self.share = Share(rank, processes)

@@ -26,6 +26,11 @@ class Recipe(ABC):
     def data_id(self) -> str:
         """Changes when the data does."""
 
+    @property
+    @abstractmethod
+    def examples(self) -> int:
+        """Training examples of an epoch."""
+
     @abstractmethod
     def batches(self, step: int, rank: int, processes: int) -> Iterator[Any]:
         """Endless batches of one process, from a step on."""

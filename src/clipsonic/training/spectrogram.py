@@ -90,6 +90,11 @@ class SpectrogramRecipe(Recipe):
         sums = " ".join(sum[:12] for sum in self.clips.info.shards.values())
         return f"{self.encoder.id} {sums}{self.began_with}"
 
+    @property
+    def examples(self) -> int:
+        """Training examples of an epoch."""
+        return len(self.clips)
+
     def batches(self, step: int, rank: int, processes: int) -> Iterator[Batch]:
         """Random crops and pictures, from a step on."""
         self.share = Share(rank, processes)

@@ -14,13 +14,27 @@ from clipsonic.training.sharding import whole
 
 
 def optimizer_of(model: torch.nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """What trains a network."""
+    """Return the AdamW of a network."""
+    weights = list(model.parameters())
+    spared = [weight for weight in weights if weight.dim() < 2 and settings.weight_decay_on == "matrices"]
+    decayed = [weight for weight in weights if weight.dim() >= 2 or settings.weight_decay_on == "all"]
+    groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": settings.weight_decay}]
+    if spared:
+        groups.append({"params": spared, "weight_decay": 0.0})
     return torch.optim.AdamW(
-        model.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        betas=settings.betas,
-        fused=True,
+        groups, lr=settings.learning_rate, betas=settings.betas, eps=settings.eps, fused=True
+    )
+
+
+def learning_rate(settings: TrainingSettings, step: int, processes: int, examples: int) -> float:
+    """Return the rate of a step: decayed by steps or by whole epochs of `examples`, small while it warms up."""
+    decays = step
+    if settings.lr_decay_every == "epoch":
+        decays = step * settings.batch_size * processes // examples
+    return (
+        settings.learning_rate
+        * settings.lr_decay**decays
+        * min(1.0, (step + 1) / max(1, settings.warmup_steps))
     )
 
 
@@ -29,8 +43,7 @@ def take_step(
 ) -> tuple[dict[str, Tensor], bool]:
     """One step of every optimizer => the losses, and whether all of it was finite and taken."""
     settings, scaler = recipe.training, accelerator.scaler
-    rate = settings.learning_rate * settings.lr_decay**step
-    rate *= min(1.0, (step + 1) / max(1, settings.warmup_steps))
+    rate = learning_rate(settings, step, accelerator.num_processes, recipe.examples)
     # For dropout: the same masks whether or not the run was stopped before.
     torch.manual_seed(_mixed(settings.seed, step, accelerator.process_index))
     losses: dict[str, Tensor] = {}

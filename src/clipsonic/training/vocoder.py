@@ -65,7 +65,7 @@ class VocoderRecipe(AdversarialRecipe):
         self._told: set[str] = set()
         self.settings: VocoderSettings = settings
         self.training = settings.training
-        self.waves = Waves(sources, held_out=False, crop=settings.segment)
+        self.waves = Waves(sources, held_out=False, crop=settings.segment, peak=settings.peak)
         self.held_out = self._held_out(sources)
         torch.manual_seed(settings.training.seed)
         self.vocoder: Vocoder
@@ -80,7 +80,7 @@ class VocoderRecipe(AdversarialRecipe):
 
     def _held_out(self, sources: Sequence[Path]) -> Float[Tensor, "b samples"] | None:
         try:
-            waves = Waves(sources, held_out=True, crop=self.settings.segment)
+            waves = Waves(sources, held_out=True, crop=self.settings.segment, peak=self.settings.peak)
         except UserError:
             return None
         count = min(VALIDATION_CROPS, len(waves))
@@ -97,6 +97,11 @@ class VocoderRecipe(AdversarialRecipe):
     def data_id(self) -> str:
         """The list of recordings."""
         return self.waves.id
+
+    @property
+    def examples(self) -> int:
+        """Training examples of an epoch."""
+        return len(self.waves)
 
     def batches(self, step: int, rank: int, processes: int) -> Iterator[WaveBatch]:
         """Random crops, from a step on."""
@@ -182,11 +187,13 @@ class VocoderRecipe(AdversarialRecipe):
 
 
 def with_weight_norm(vocoder: BigVGAN) -> None:
-    """Gives every convolution weight norm (Salimans and Kingma 2016), and BigVGAN's first weights."""
+    """Add weight norm (Salimans and Kingma 2016) to every convolution, which keeps PyTorch's first weights.
+
+    The published code draws others from a normal distribution of deviation 0.01, but into a tensor that weight
+    norm replaces before it is used: its training starts from PyTorch's too.
+    """
     for module in vocoder.generator.modules():
         if isinstance(module, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
-            if module is not vocoder.generator.conv_pre:
-                torch.nn.init.normal_(module.weight, 0.0, 0.01)
             parametrizations.weight_norm(module)
 
 
