@@ -25,9 +25,11 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with aside.open("wb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             yield file
             file.flush()
             os.fsync(file.fileno())
+        aside.chmod(mode)  # of a library that put a file of its own there, closed to others
         aside.replace(path)
         _sync(path.parent)
     finally:
@@ -53,7 +55,10 @@ def take_place(aside: Path, folder: Path) -> None:
     At every moment one of the two is there as a whole, where the system can exchange names (Linux); elsewhere
     there is a moment with neither.
     """
+    files = aside.stat().st_mode & 0o666  # as the umask has it, if `whole_folder` made it
     for path in aside.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(path.stat().st_mode | files)  # safetensors writes files that are closed to others
         _sync(path)
     _sync(aside)
     if not folder.exists():
@@ -149,7 +154,9 @@ def writing(folder: Path) -> Iterator[None]:
 def write_json(path: Path, value: Any) -> None:
     """A value => a JSON file that is whole or absent."""
     with whole_file(path) as file:
-        file.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+        text = json.dumps(value, indent=1, ensure_ascii=False)
+        # A byte of a file name that is not UTF-8 becomes the escape that JSON has for it.
+        file.write(text.encode(errors="backslashreplace") + b"\n")
 
 
 def cache_folder() -> Path:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsonic.data.bounded import PATIENCE, Died, alone, time_limit
-from clipsonic.data.frames import as_picture, open_film, picture_track, seconds_of
+from clipsonic.data.frames import as_picture, open_film, picture_track, pixel_aspect, seconds_of
 from clipsonic.data.video import MOST_PIXELS, Unusable
 
 GLANCE = (32, 18)  # pixels to which frames are shrunk to find cuts
@@ -58,6 +58,7 @@ class Footage:
         patience: float = PATIENCE,
     ) -> None:
         self.path, self.every, self.longest, self.only, self.patience = path, every, longest, only, patience
+        self.aspect = 1.0  # of its pixels
         self.seconds = 0.0  # that it lasts; known when all was seen
 
     def check(self) -> None:
@@ -116,6 +117,7 @@ class Footage:
         """What it does to look: the looks, and at the end the seconds that the video lasts."""
         alive = time_limit(self.path, self.patience)
         with self._opened() as (container, track):
+            self.aspect = pixel_aspect(track)
             yield from self._looks(_frames(container, track, alive))
         yield self.seconds
 
@@ -144,7 +146,7 @@ class Footage:
             if cut or time >= due:
                 shot = time if cut else shot
                 due = time + self.every
-                yield Look(time, as_picture(frame), cut)
+                yield Look(time, as_picture(frame, self.aspect), cut)
         if first is None:
             raise Unusable(f"{self.path} has no pictures")
         self.seconds = min(last + (gap or 1 / 25), self.longest)

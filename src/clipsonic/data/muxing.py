@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from clipsonic.data.video import Unusable
 from clipsonic.errors import UserError
 
 FRAME = 4096  # samples handed to the encoder at once
+# Tags by which players know a codec. FFmpeg would write its own choice: players that know hvc1 may not know hev1.
+_TAGS = {"hvc1", "hev1", "avc1", "avc3", "dvh1", "dvhe", "av01", "vp09", "mp4v"}
+KEPT_TAGS = {
+    ".mp4": _TAGS,
+    ".mov": _TAGS | {"apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "xvid", "jpeg", "mjpa", "mjpb", "png "},
+}
 REORDERED = 32  # packets; none is stored further from its place in the order of showing
 
 
@@ -59,46 +65,71 @@ def _mux(
     video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int, out: Path, patience: float
 ) -> None:
     """What the other process does."""
-    codec = WRITTEN_VIDEOS[out.suffix.lower()]
     alive = time_limit(video, patience)
     try:
-        with (
-            open_film(video, fflags="+genpts") as source,  # AVI says only when pictures are decoded
-            av.open(str(out), "w") as target,
-        ):
-            picture = picture_track(source)
-            if picture is None:
-                raise ValueError("it has no moving pictures")
-            copied = target.add_stream_from_template(picture, opaque=True)  # no encoder is looked for
-            copied.metadata.update(picture.metadata)
-            sound = target.add_stream(
-                codec, rate=48_000 if codec == "libopus" else sample_rate, layout="mono"
-            )
-            pieces = _frames(wave, sample_rate)
-            for packet in _from_zero(source.demux(picture)):
-                alive()
-                time = float(packet.dts * packet.time_base)
-                if time >= len(wave) / sample_rate:
-                    break
-                while pieces and pieces[-1][0] <= time:
-                    target.mux(sound.encode(pieces.pop()[1]))
-                packet.stream = copied
-                target.mux(packet)
-            for _, frame in reversed(pieces):
-                alive()
-                target.mux(sound.encode(frame))
-            target.mux(sound.encode(None))
+        _copy(video, wave, sample_rate, out, alive)
     except (av.error.FFmpegError, ValueError, TimeoutError) as error:  # ValueError: a codec it cannot hold
         why = getattr(error, "strerror", None) or error
         others = [
             kind
-            for kind in (video.suffix.lower(), ".mkv")
-            if kind in WRITTEN_VIDEOS and kind != out.suffix.lower()
+            for kind in dict.fromkeys((video.suffix.lower(), ".mkv"))
+            if kind in WRITTEN_VIDEOS and kind != out.suffix.lower() and _takes(video, kind, alive)
         ]
         other = f"write {others[0]} instead, or " if others else "write "
         raise UserError(
             f"the pictures of {video} cannot be put into {out.suffix} as they are: {why}; {other}the sound alone"
         ) from error
+
+
+def _takes(video: Path, ending: str, alive: Callable[[], None]) -> bool:
+    """Return whether a container takes the pictures of a video."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _copy(video, np.zeros(4800, np.float32), 48_000, Path(folder) / f"try{ending}", alive)
+        except (av.error.FFmpegError, ValueError, TimeoutError):
+            return False
+    return True
+
+
+def _copy(
+    video: Path, wave: Float[np.ndarray, "samples"], sample_rate: int, out: Path, alive: Callable[[], None]
+) -> None:
+    codec = WRITTEN_VIDEOS[out.suffix.lower()]
+    with (
+        open_film(video, fflags="+genpts") as source,  # AVI says only when pictures are decoded
+        av.open(str(out), "w") as target,
+    ):
+        picture = picture_track(source)
+        if picture is None:
+            raise ValueError("it has no moving pictures")
+        copied = target.add_stream_from_template(picture, opaque=True)  # no encoder is looked for
+        copied.metadata.update(picture.metadata)
+        if (tag := _tag(picture.codec_context, out.suffix.lower())) is not None:
+            copied.codec_context.codec_tag = tag
+        sound = target.add_stream(codec, rate=48_000 if codec == "libopus" else sample_rate, layout="mono")
+        pieces = _frames(wave, sample_rate)
+        for packet in _from_zero(source.demux(picture)):
+            alive()
+            time = float(packet.dts * packet.time_base)
+            if time >= len(wave) / sample_rate:
+                break
+            while pieces and pieces[-1][0] <= time:
+                target.mux(sound.encode(pieces.pop()[1]))
+            packet.stream = copied
+            target.mux(packet)
+        for _, frame in reversed(pieces):
+            alive()
+            target.mux(sound.encode(frame))
+        target.mux(sound.encode(None))
+
+
+def _tag(codec: Any, ending: str) -> str | None:
+    """Return the tag to write for a codec, or None for FFmpeg's choice."""
+    if codec.codec_tag in KEPT_TAGS.get(ending, ()):
+        return str(codec.codec_tag)
+    if codec.name == "hevc" and ending in KEPT_TAGS and bytes(codec.extradata or b"")[:1] == b"\1":
+        return "hvc1"  # of Matroska, which has no tags; its parameters are where hvc1 has them
+    return None
 
 
 def check_muxing(video: Path, sample_rate: int, ending: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from clipsonic.data.readers import AGAIN, Piece, read_all
+from clipsonic.data.revise import fingerprint, revise
 from clipsonic.data.shards import (
     ClipInfo,
     DatasetInfo,
@@ -50,18 +51,22 @@ def prepare(
     workers: int | None = None,
     shard_clips: int = 256,
     read: Reader = read_all,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Generator[Progress]:
     """Prepares videos into `out`, yielding after each; the same call goes on where it was stopped.
 
     A shard holds whole videos, `shard_clips` clips or a little more. What is lost by a kill is one shard's work;
     stopping the iteration (or Ctrl-C) loses nothing. The order of the clips does not depend on `workers`.
 
+    Videos that are in `out` already are not encoded again, unless their files have changed; their labels and splits
+    become those of `videos`. `tell` is called with a line about what has changed.
+
     Raises:
         UserError: `out` holds a data set made with another encoder or clip length, is held by another process, or
             cannot be written.
     """
     with only_one(out):
-        yield from _prepare(videos, out, encoder, clip_seconds, workers, shard_clips, read)
+        yield from _prepare(videos, out, encoder, clip_seconds, workers, shard_clips, read, tell)
 
 
 def _prepare(
@@ -72,9 +77,11 @@ def _prepare(
     workers: int | None,
     shard_clips: int,
     read: Reader,
+    tell: Callable[[str], None],
 ) -> Generator[Progress]:
     info = _open(out, encoder, clip_seconds)
-    shards = finished_shards(out)
+    with writing(out):
+        shards = revise(finished_shards(out), videos, tell)
     before = {name for _, index in shards for name in index.videos}
     before |= {name for _, index in shards for name, why in index.skipped.items() if why not in AGAIN}
     left = [video for video in videos if video.name not in before]
@@ -122,7 +129,7 @@ class _State:
 
     def add(self, video: Video, pieces: list[Piece] | str, encoder: Encoder) -> Progress:
         clips = pieces if isinstance(pieces, str) else _encode(video, pieces, encoder)
-        self.shard.add(video.name, clips)
+        self.shard.add(video.name, clips, fingerprint(video))
         self.done += 1
         self.clips += 0 if isinstance(clips, str) else len(clips)
         self.skipped += isinstance(clips, str)
@@ -149,7 +156,7 @@ def _encode(video: Video, pieces: list[Piece], encoder: Encoder) -> list[NewClip
     digest = hashlib.sha256(video.name.encode()).hexdigest()[:12]
     clips = []
     for number, piece in enumerate(pieces):
-        pictures = [Image.open(io.BytesIO(jpeg)) for jpeg in piece.pictures]
+        pictures = [Image.open(io.BytesIO(picture)) for picture in piece.pictures]
         embeddings = encoder.encode_image(pictures).float().cpu().numpy()
         info = ClipInfo(
             source=video.name,

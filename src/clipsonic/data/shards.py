@@ -58,6 +58,7 @@ class ShardIndex(Frozen):
     clips: list[ClipEntry]
     videos: dict[str, int]  # video => clips it gave
     skipped: dict[str, str]  # video => why it gave none
+    files: dict[str, str] = {}  # video => what changes with its file, see `revise.fingerprint`
 
 
 class DatasetInfo(Frozen):
@@ -103,9 +104,12 @@ class ShardWriter:
     def __init__(self) -> None:
         self.videos: list[tuple[str, list[NewClip] | str]] = []  # name, its clips or why it has none
         self.clips = 0
+        self.files: dict[str, str] = {}
 
-    def add(self, video: str, clips: list[NewClip] | str) -> None:
-        """One video: its clips, or the reason why it was skipped."""
+    def add(self, video: str, clips: list[NewClip] | str, fingerprint: str | None = None) -> None:
+        """Add a video: its clips, or the reason why it was skipped, and what tells its file from another."""
+        if fingerprint is not None:
+            self.files[video] = fingerprint
         self.videos.append((video, clips))
         self.clips += 0 if isinstance(clips, str) else len(clips)
 
@@ -128,6 +132,7 @@ class ShardWriter:
             clips=entries,
             videos={video: len(clips) for video, clips in used.items()},
             skipped={video: why for video, why in self.videos if isinstance(why, str)},
+            files={video: self.files[video] for video, _ in self.videos if video in self.files},
         )
         write_json(index_path(path), index.model_dump())
         return index

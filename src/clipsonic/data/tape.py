@@ -1,6 +1,7 @@
 """What has been decoded of a video, and its cutting into clips."""
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,12 @@ from PIL import Image
 from clipsonic.config import CROP_SAMPLES, SAMPLE_RATE
 from clipsonic.data.frames import as_picture, seconds_of
 
+TEAR = 0.05  # seconds by which sound may leave its time stamps before silence is put in or sound left out
+JITTER = 50  # frames of sound, all of which must be that early before sound is left out
 LEAP = 2.0  # seconds by which the sound's time stamps may leave their pace; more: a gap, or another recording
 MOST_PICTURES = 1000  # kept while their sound is still to come: some 500 MB
+CANCELLED = 1 / 256  # of a channel's energy: where the average of the channels keeps less, it is that channel
+MOST_PEAK = 16.0  # 24 dB above full scale; more is damage, or integers taken for floats
 SILENCE = 10 ** (-60 / 20)  # root mean square below which a clip is silent: -60 dB of full scale
 
 
@@ -39,9 +44,13 @@ class Tape:
         # Samples still to come.
         self.wanted = sys.maxsize if seconds is None else round(seconds * SAMPLE_RATE)
         self.heard = -np.inf  # time stamp of the last sound, seconds
-        self.expected: float | None = None  # where the sound heard so far ends, if it has time stamps
-        self.resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        self.sound: list[NDArray[np.float32]] = []
+        self.expected: float | None = None  # where the sound before ends by its own time stamp
+        self.end: float | None = None  # where the sound ends by the number of its samples
+        self.drifts: deque[float] = deque(maxlen=JITTER)  # seconds by which the last frames were late
+        self.shift = 0.0  # seconds left out in gaps
+        self.aspect = 1.0  # of the pictures' pixels
+        self.resampler = _resampler()
+        self.sound: list[NDArray[np.float32]] = []  # (2, samples): the average of the channels, and the first
         self.samples = 0  # decoded and not yet given away
         self.cut = 0  # samples already cut off
         self.origin: float | None = None  # time stamp of the first sample, seconds
@@ -51,6 +60,7 @@ class Tape:
         self.first: dict[int, float] = {}  # second => time stamp of the earliest packet in it
         self.seen = False
         self.silent = 0
+        self.loudest = 0.0  # peak of a clip that was left out for it
 
     def leap(self, frame: Any) -> float:
         """Seconds from where the sound ended to where a frame goes on; 0 where that is not known."""
@@ -63,11 +73,15 @@ class Tape:
         return float(time) - expected
 
     def go_on_at(self, time: float) -> None:
-        """Begins anew behind a gap in the sound; what is left of a clip before it is left out."""
+        """Begin anew behind a gap in the sound; what is left of a clip before it is left out."""
         self.cut += self.samples
         self.sound, self.samples = [], 0
+        gap = time - self.cut / SAMPLE_RATE - (self.origin or 0.0)
         self.origin = time - self.cut / SAMPLE_RATE
-        self.resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        self.shift += gap
+        self.wanted = max(0, self.wanted - round(gap * SAMPLE_RATE))
+        self.end = None
+        self.resampler = _resampler()
         self.pictures = [(shown, picture) for shown, picture in self.pictures if shown >= time]
 
     def add_sound(self, frame: Any) -> None:
@@ -78,23 +92,51 @@ class Tape:
                 return
             self.origin = max(self.heard, self.begin)
             self.early = round((self.origin - self.heard) * SAMPLE_RATE)
+        self._align(frame)
         frame.pts = None  # jumps in time stamps do not tear the sound
         try:
             self._keep(self.resampler.resample(frame))
         except ValueError:  # rate or layout changed on the way
-            self._keep(self.resampler.resample(None))
-            self.resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+            self._flush()
             self._keep(self.resampler.resample(frame))
+
+    def _align(self, frame: Any) -> None:
+        """Put silence before a frame that is late, and have sound left out where all the last ones are early."""
+        seconds = frame.samples / frame.sample_rate
+        if frame.time is None or self.end is None:
+            self.end = seconds + (self.heard if self.end is None else self.end)
+            return
+        drift = float(frame.time) - self.end
+        self.end += seconds
+        self.drifts.append(drift)
+        surplus = -max(self.drifts)
+        if drift > TEAR:
+            self._flush()
+            self._append(np.zeros((2, round(drift * SAMPLE_RATE)), np.float32))
+        elif len(self.drifts) == JITTER and surplus > TEAR:
+            drift = -surplus
+            self.early += round(surplus * SAMPLE_RATE)
+        else:
+            return
+        self.end += drift
+        self.drifts.clear()
+
+    def _flush(self) -> None:
+        self._keep(self.resampler.resample(None))
+        self.resampler = _resampler()
 
     def _keep(self, frames: list[Any]) -> None:
         for frame in frames:
-            piece = frame.to_ndarray()[0]
-            passed = min(self.early, len(piece))
-            self.early -= passed
-            piece = piece[passed : passed + self.wanted]
-            self.wanted -= len(piece)
-            self.sound.append(piece)
-            self.samples += len(piece)
+            channels = frame.to_ndarray()
+            self._append(np.stack([channels.mean(axis=0), channels[0]]))
+
+    def _append(self, piece: NDArray[np.float32]) -> None:
+        passed = min(self.early, piece.shape[1])
+        self.early -= passed
+        piece = piece[:, passed : passed + self.wanted]
+        self.wanted -= piece.shape[1]
+        self.sound.append(piece)
+        self.samples += piece.shape[1]
 
     def can_miss(self, packet: Any) -> bool:
         """Whether a packet's picture is not the first of its second: it is then never kept."""
@@ -126,7 +168,7 @@ class Tape:
     def _keep_picture(self, time: float, frame: Any) -> None:
         self.next_picture = np.floor(time + 1e-6) + 1
         self.seen = True
-        self.pictures.append((time, as_picture(frame)))
+        self.pictures.append((time, as_picture(frame, self.aspect)))
         if len(self.pictures) > MOST_PICTURES:
             self.pictures.pop(0)
 
@@ -156,9 +198,9 @@ class Tape:
 
     def _take(self, samples: int) -> Iterator[Clip]:
         self._still_on_screen()
-        sound = np.concatenate(self.sound)
-        wave, left = sound[:samples], sound[samples:]
-        self.sound, self.samples = [left], len(left)
+        sound = np.concatenate(self.sound, axis=1)
+        channels, left = sound[:, :samples], sound[:, samples:]
+        self.sound, self.samples = [left], left.shape[1]
         start = self.cut / SAMPLE_RATE
         begin = (self.origin or 0.0) + start
         self.cut += samples
@@ -168,18 +210,26 @@ class Tape:
         inside = [(time - begin, picture) for time, picture in self.pictures if begin <= time < end]
         inside = [(0.0, picture) for picture in before] + inside
         self.pictures = [(time, picture) for time, picture in self.pictures if time >= end]
-        wave = np.clip(np.nan_to_num(wave), -1.0, 1.0)
+        wave = _mono(np.nan_to_num(channels, posinf=0.0, neginf=0.0))
+        peak = float(np.abs(wave).max(initial=0.0))
         if np.sqrt(np.mean(np.square(wave, dtype=np.float64))) < SILENCE:
             self.silent += 1
+        elif peak > MOST_PEAK:
+            self.loudest = max(self.loudest, peak)
         elif inside:
             yield Clip(
-                self.start + start, wave, [picture for _, picture in inside], [time for time, _ in inside]
+                self.start + self.shift + start,
+                wave / max(1.0, peak),  # decoders pass full scale; a file of 16 bits would clip
+                [picture for _, picture in inside],
+                [time for time, _ in inside],
             )
 
     def why_nothing(self) -> str:
         """The reason where no clip was given."""
         if self.origin is None:
             return f"no sound from {self.start:g} s on" if self.start else "the audio track holds no sound"
+        if self.loudest:
+            return f"its sound reaches {self.loudest:.0f}, where 1 is full scale"
         if self.silent:
             return "silent"
         if not self.seen:
@@ -189,3 +239,13 @@ class Tape:
                 f"too short: {self.samples / SAMPLE_RATE:.2f} s of sound, {CROP_SAMPLES / SAMPLE_RATE} needed"
             )
         return "no picture while there is sound"
+
+
+def _resampler() -> Any:
+    return av.AudioResampler(format="fltp", rate=SAMPLE_RATE)  # of as many channels as what it is given
+
+
+def _mono(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the average of the channels (row 0), or the first channel (row 1) where the channels cancel."""
+    average, first = np.mean(np.square(sound, dtype=np.float64), axis=1)
+    return sound[1] if average < CANCELLED * first else sound[0]

@@ -3,19 +3,22 @@
 Knows nothing of encoders or shards, and imports no torch, so that reader processes start at once.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
 from clipsonic.config import SAMPLE_RATE
-from clipsonic.data.frames import open_film, picture_track, seconds_of
-from clipsonic.data.tape import LEAP, Clip, Tape
+from clipsonic.data.frames import open_film, picture_track, pixel_aspect, seconds_of, sound_tracks
+from clipsonic.data.tape import LEAP, SILENCE, Clip, Tape
 from clipsonic.errors import UserError
 
 SEEK_EARLIER = 2.0  # seconds: some containers store a key frame after the sound that belongs to it
+LISTEN = 60.0  # seconds that the first tracks of sound have to make themselves heard, where there are several
 MOST_PIXELS = 2**27  # of a frame, 16K by 8K; a larger one is damage, or meant to fill the memory
 SKIPPABLE = {"h264"}  # codecs that say for certain which frames no other is predicted from
 
@@ -58,9 +61,11 @@ def _read_clips(
     alive: Callable[[], None],
 ) -> Iterator[Clip]:
     with open_film(path) as container:
-        if not container.streams.audio:
+        tracks = sound_tracks(container)
+        if not tracks:
             raise Unusable("no audio track")
-        picture, sound = picture_track(container), container.streams.audio[0]
+        number = 0 if len(tracks) == 1 else _sounding(path, start, seconds, alive)
+        picture, sound = picture_track(container), tracks[number]
         if picture is None:
             raise Unusable("no picture")
         decoder = picture.codec_context
@@ -68,6 +73,7 @@ def _read_clips(
         decoder.options = {"max_pixels": str(MOST_PIXELS)}
         skippable = decoder.name in SKIPPABLE
         tape = Tape(round(clip_seconds * SAMPLE_RATE), start, seconds)
+        tape.aspect = pixel_aspect(picture)
         if start > 0:
             tape.begin = start + float((sound.start_time or 0) * sound.time_base)
             with suppress(av.error.FFmpegError):  # what cannot jump is read from its start
@@ -78,6 +84,61 @@ def _read_clips(
             yield clip
     if not given:
         raise Unusable(tape.why_nothing())
+
+
+def _sounding(path: Path, start: float, seconds: float | None, alive: Callable[[], None]) -> int:
+    """Return which track of sound to take: the first that is not silent for its first minute.
+
+    Or, where all are silent for so long, the one that sounds first; 0 where none does.
+    """
+    with open_film(path) as container:
+        tracks = sound_tracks(container)
+        heard = [Loudness() for _ in tracks]
+        most = math.inf if seconds is None else seconds
+        begin = start + float((tracks[0].start_time or 0) * tracks[0].time_base)
+        if start > 0:
+            with suppress(av.error.FFmpegError):
+                container.seek(max(0, round((begin - SEEK_EARLIER) * 1e6)))
+        for packet in container.demux(tracks):
+            alive()
+            number = tracks.index(packet.stream)
+            try:
+                frames = [frame for frame in packet.decode() if seconds_of(frame) >= begin]
+            except av.error.InvalidDataError:
+                continue
+            now = seconds_of(frames[-1]) - begin if frames else 0.0
+            for frame in frames:
+                heard[number].add(frame)
+            if heard[0].sounds or now > most:
+                break
+            if now > LISTEN and any(each.sounds for each in heard):
+                break
+    return next((place for place, each in enumerate(heard) if each.sounds), 0)
+
+
+class Loudness:
+    """Whether any second of a track is louder than silence."""
+
+    def __init__(self) -> None:
+        self.sounds = False
+        self.as_floats = av.AudioResampler(format="fltp")
+        self.energy, self.samples = 0.0, 0
+
+    def add(self, frame: Any) -> None:
+        """Take in decoded sound."""
+        frame.pts = None
+        try:
+            pieces = self.as_floats.resample(frame)
+        except ValueError:  # rate or layout changed on the way
+            self.as_floats = av.AudioResampler(format="fltp")
+            pieces = self.as_floats.resample(frame)
+        for piece in pieces:
+            channels = np.nan_to_num(piece.to_ndarray(), posinf=0.0, neginf=0.0)
+            self.energy += float(np.mean(np.square(channels, dtype=np.float64))) * piece.samples
+        self.samples += frame.samples
+        self.sounds |= self.energy >= SILENCE**2 * max(self.samples, frame.sample_rate)
+        if self.samples >= frame.sample_rate:
+            self.energy, self.samples = 0.0, 0
 
 
 def _wound(

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,16 @@ def _cores(ray: Any) -> int:
 def _read(here: str, videos: Sequence[Video], clip_seconds: float) -> list[Read]:
     """A task: paths are meant from where the command was given."""
     os.chdir(here)
-    return [pieces for _, pieces in read_all(videos, clip_seconds, 1)]
+    return [_held(pieces) for _, pieces in read_all(videos, clip_seconds, 1)]
+
+
+def _held(pieces: Read) -> Read:
+    """Return pieces with their pictures in memory: the file in which they wait is on this machine."""
+    return (
+        pieces
+        if isinstance(pieces, str)
+        else [replace(each, pictures=list(each.pictures)) for each in pieces]
+    )
 
 
 _makers: dict[tuple[Engine, str], batch.Maker] = {}  # of a worker: the model of the last task

@@ -38,7 +38,7 @@ def run(
     with bar("videos") as progress:
         task = progress.add_task("preparing", total=len(videos), note="")
         read = read_all if ray is None else reader_of(ray)
-        with closing(prepare(videos, out, encoder, clip_seconds, workers, read=read)) as work:
+        with closing(prepare(videos, out, encoder, clip_seconds, workers, read=read, tell=note)) as work:
             for done in work:
                 if seconds_before is None:
                     seconds_before = done.seconds
