@@ -1,8 +1,10 @@
 """Files and folders are whole or absent, and one process at a time holds a folder."""
 
 import errno
+import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -193,3 +195,24 @@ def test_models_in_a_cache_that_can_only_be_read_are_still_found(monkeypatch, tm
     assert os.environ["HF_HOME"] == str(tmp_path / "huggingface")
     assert "TORCH_HOME" not in os.environ
     assert os.environ["XDG_CACHE_HOME"] != str(tmp_path)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_of_libraries_have_the_mode_that_the_umask_leaves(tmp_path, umask, mode) -> None:
+    before = os.umask(umask)
+    try:
+        with whole_folder(tmp_path / "model") as folder:
+            (folder / "weights").touch(mode=0o600)
+        with whole_file(tmp_path / "rows") as file:
+            Path(file.name).unlink()
+            Path(file.name).touch(mode=0o600)
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "model" / "weights", tmp_path / "rows"):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_json_holds_names_that_are_not_text(tmp_path) -> None:
+    value = {os.fsdecode(b"caf\xe9"): "\u2028 \u96e8"}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == value

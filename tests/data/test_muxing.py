@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipsonic.data.bounded import PATIENCE
 from clipsonic.data.footage import Footage
@@ -187,3 +188,35 @@ def test_nothing_is_left_where_it_is_stopped(tmp_path: Path, monkeypatch: pytest
     stopper.join()
     assert not out.exists()
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+@pytest.mark.parametrize("tag", ["hvc1", "hev1", "matroska"])
+def test_the_tag_of_a_codec_is_kept(tmp_path: Path, ending: str, tag: str) -> None:
+    """Apple's players take hvc1 alone."""
+    if "libx265" not in av.codecs_available:
+        pytest.skip("PyAV was built without libx265")
+    name = "v.mkv" if tag == "matroska" else "v.mp4"
+    video, out = write_film(tmp_path / name, EVEN, "libx265"), tmp_path / f"out{ending}"
+    if tag == "hvc1":
+        tagged = tmp_path / "phone.mov"
+        with av.open(str(video)) as source, av.open(str(tagged), "w") as target:
+            copied = target.add_stream_from_template(source.streams.video[0])
+            copied.codec_context.codec_tag = "hvc1"
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = copied
+                    target.mux(packet)
+        video = tagged
+    put_on(video, np.zeros(2 * RATE, np.float32), out)
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == ("hev1" if tag == "hev1" else "hvc1")
+    assert len(shown(out)) == len(EVEN)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm"])
+def test_no_container_is_advised_that_would_be_refused(tmp_path: Path, ending: str) -> None:
+    frames = [Image.new("RGB", (96, 64), (40 * number, 80, 200)) for number in range(5)]
+    frames[0].save(tmp_path / "v.gif", save_all=True, append_images=frames[1:], duration=300)
+    with pytest.raises(UserError, match="; write the sound alone"):
+        put_on(tmp_path / "v.gif", SILENCE, tmp_path / f"out{ending}")

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -208,3 +209,81 @@ def test_a_cut_off_shard_is_refused(videos, tmp_path, mini_encoder) -> None:
     shard.write_bytes(shard.read_bytes()[:5000])
     with pytest.raises(UserError, match="cut off"):
         finished_shards(tmp_path / "data")
+
+
+def infos(out: Path) -> dict[str, tuple]:
+    clips = [clip.info for _, index in finished_shards(out) for clip in index.clips]
+    return {clip.source: (clip.label, clip.split, clip.licence) for clip in clips}
+
+
+def test_a_list_that_says_something_else_is_taken_up(videos, tmp_path, mini_encoder, monkeypatch) -> None:
+    path, out = tmp_path / "list.csv", tmp_path / "data"
+    path.write_text(
+        "path,label,split\nvideos/a.mp4,dog,train\nvideos/b.mp4,dgo,train\nvideos/mute.mp4,x,train\n"
+    )
+    told: list[str] = []
+    list(prepare(find_videos([path]), out, mini_encoder, workers=1, tell=told.append))
+    before = content(out)
+    path.write_text("path,label,split,licence\nvideos/a.mp4,dog,train,CC0\nvideos/b.mp4,dog,test,\n")
+    monkeypatch.setattr(type(mini_encoder), "encode_image", lambda *any: pytest.fail("encoded again"))
+    assert told == []
+    list(prepare(find_videos([path]), out, mini_encoder, workers=1, tell=told.append))
+    assert infos(out) == {"videos/a.mp4": ("dog", "train", "CC0"), "videos/b.mp4": ("dog", "test", None)}
+    info = read_info(out)
+    assert (info.labels, info.splits, list(info.skipped)) == (
+        {"dog": 2}, {"train": 1, "test": 1}, ["videos/mute.mp4"],
+    )  # fmt: skip
+    assert info.shards == {"shard-000000.tar": checksum(out / "shard-000000.tar")}
+    after = content(out)
+    assert {name: raw for name, raw in after.items() if not name.endswith(".json")} == {
+        name: raw for name, raw in before.items() if not name.endswith(".json")
+    }
+    assert {json.loads(raw)["split"] for name, raw in after.items() if name.endswith(".json")} == {
+        "train",
+        "test",
+    }
+    assert "2 videos have other labels" in told[0]
+    assert "not among the sources" in told[1]
+    assert "videos/mute.mp4" in told[1]
+    told.clear()
+    path.write_text(path.read_text() + "videos/mute.mp4,,,\n")
+    list(prepare(find_videos([path]), out, mini_encoder, workers=1, tell=told.append))
+    assert told == []
+
+
+def test_a_file_that_has_changed_is_prepared_again(tmp_path, mini_encoder) -> None:
+    folder, out = tmp_path / "videos", tmp_path / "data"
+    for name in "ab":
+        write_video(folder / f"{name}.mp4", tone(3.0), seconds=3)
+    told: list[str] = []
+    run(folder, out, mini_encoder, tell=told.append)
+    (folder / "a.mp4").touch()
+    assert run(folder, out, mini_encoder, tell=told.append) == []
+    assert told == []
+    write_video(folder / "a.mp4", tone(6.0, 880), seconds=6)
+    assert len(run(folder, out, mini_encoder, tell=told.append)) == 1
+    (line,) = told
+    assert "1 videos have changed" in line
+    assert "videos/a.mp4" in line
+    clips = [clip.info for _, index in finished_shards(out) for clip in index.clips]
+    assert {clip.source: round(clip.seconds) for clip in clips} == {"videos/a.mp4": 6, "videos/b.mp4": 3}
+    assert read_info(out).clips == 2
+
+
+def test_a_piece_of_another_length_is_prepared_again(videos, tmp_path, mini_encoder) -> None:
+    path, out = tmp_path / "list.csv", tmp_path / "data"
+    for seconds in (4, 8):
+        path.write_text(f"path,start,seconds\nvideos/deep/c.mp4,0,{seconds}\n")
+        list(prepare(find_videos([path]), out, mini_encoder, workers=1))
+        assert read_info(out).seconds == pytest.approx(seconds, abs=0.2)
+    assert len(finished_shards(out)) == 1
+
+
+def test_names_that_are_not_text(tmp_path, mini_encoder) -> None:
+    source, out = tmp_path / os.fsdecode(b"\xe9t\xe9"), tmp_path / os.fsdecode(b"d\xe9")
+    write_video(source / os.fsdecode(b"caf\xe9.mp4"), tone(3.0), seconds=3)
+    (source / os.fsdecode(b"\xff.mp4")).write_bytes(b"no video")
+    for _ in range(2):
+        run(source, out, mini_encoder)
+        assert list(infos(out)) == [r"\xe9t\xe9/caf\xe9.mp4"]
+        assert list(read_info(out).skipped) == [r"\xe9t\xe9/\xff.mp4"]

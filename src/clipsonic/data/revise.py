@@ -1,4 +1,4 @@
-"""A prepared data set whose list or videos have changed since: labels and splits updated, changed videos taken out."""
+"""A prepared data set whose list or videos have changed: labels and splits updated, changed videos taken out."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ def revise(
         else:
             path.unlink()
     gone = sorted(set(known) - set(now))
-    for names, what in (
+    for several, what in (
         (sorted(revised), "have other labels, splits or licences than before; updated"),
         (sorted(changed), "have changed since they were prepared; they are prepared again"),
         (
@@ -76,9 +76,9 @@ def revise(
             "are in the data set and not among the sources; they stay in it (name a new folder to leave them out)",
         ),
     ):
-        if names:
-            more = ", ..." if len(names) > NAMED else ""
-            tell(f"{len(names)} videos {what}: {', '.join(names[:NAMED])}{more}")
+        if several:
+            more = ", ..." if len(several) > NAMED else ""
+            tell(f"{len(several)} videos {what}: {', '.join(several[:NAMED])}{more}")
     return kept
 
 
