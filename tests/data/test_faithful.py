@@ -29,7 +29,7 @@ def write(
     aspect: Fraction = Fraction(1),
     sound: str = "pcm_f32le",
 ) -> Path:
-    """Write a video whose pictures tell the time, 9 grey levels a second, with (channels, samples) tracks of sound."""
+    """Write a video whose pictures tell the time, 9 grey levels a second, and (channels, samples) a track."""
     seconds = tracks[0].shape[1] / RATE
     with av.open(str(path), "w") as container:
         codec, pixels = (

@@ -127,8 +127,8 @@ class Tape:
 
     def _keep(self, frames: list[Any]) -> None:
         for frame in frames:
-            channels = frame.to_ndarray()
-            self._append(np.stack([channels.mean(axis=0), channels[0]]))
+            channels = samples_of(frame)
+            self._append(np.stack([channels.mean(axis=1), channels[:, 0]]))
 
     def _append(self, piece: NDArray[np.float32]) -> None:
         passed = min(self.early, piece.shape[1])
@@ -242,7 +242,13 @@ class Tape:
 
 
 def _resampler() -> Any:
-    return av.AudioResampler(format="fltp", rate=SAMPLE_RATE)  # of as many channels as what it is given
+    return av.AudioResampler(format="flt", rate=SAMPLE_RATE)  # of as many channels as what it is given
+
+
+def samples_of(frame: Any) -> NDArray[np.float32]:
+    """Return a frame in packed floats as (samples, channels)."""
+    samples: NDArray[np.float32] = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
+    return samples
 
 
 def _mono(sound: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.frames import open_film, picture_track, pixel_aspect, seconds_of, sound_tracks
-from clipsonic.data.tape import LEAP, SILENCE, Clip, Tape
+from clipsonic.data.tape import LEAP, SILENCE, Clip, Tape, samples_of
 from clipsonic.errors import UserError
 
 SEEK_EARLIER = 2.0  # seconds: some containers store a key frame after the sound that belongs to it
@@ -121,7 +121,7 @@ class Loudness:
 
     def __init__(self) -> None:
         self.sounds = False
-        self.as_floats = av.AudioResampler(format="fltp")
+        self.as_floats = av.AudioResampler(format="flt")
         self.energy, self.samples = 0.0, 0
 
     def add(self, frame: Any) -> None:
@@ -130,10 +130,10 @@ class Loudness:
         try:
             pieces = self.as_floats.resample(frame)
         except ValueError:  # rate or layout changed on the way
-            self.as_floats = av.AudioResampler(format="fltp")
+            self.as_floats = av.AudioResampler(format="flt")
             pieces = self.as_floats.resample(frame)
         for piece in pieces:
-            channels = np.nan_to_num(piece.to_ndarray(), posinf=0.0, neginf=0.0)
+            channels = np.nan_to_num(samples_of(piece), posinf=0.0, neginf=0.0)
             self.energy += float(np.mean(np.square(channels, dtype=np.float64))) * piece.samples
         self.samples += frame.samples
         self.sounds |= self.energy >= SILENCE**2 * max(self.samples, frame.sample_rate)
