@@ -11,6 +11,7 @@ MIN_SECONDS = 0.1
 MAX_SECONDS = 600.0
 MAX_GUIDANCE = 50.0
 MAX_CLIPS = 1000
+MAX_SEED = 2**62 - 1
 MAX_STEPS = 1000  # more than any solver has use for; a model trained on fewer times takes fewer
 
 
@@ -51,17 +52,36 @@ def check_numbers(
     ):
         kind, needed = (Integral, "a whole number") if name.startswith("number") else (Real, "a number")
         if not isinstance(value, kind):
-            raise UserError(f"the {name} must be {needed} from {low} to {high}, got {value!r}")
+            raise UserError(f"{name} must be {needed} from {low} to {high}, got {value!r}")
         if not low <= value <= high:
-            raise UserError(f"the {name} is {value}; it goes from {low} to {high}")
+            raise UserError(f"{name} must be between {low} and {high}, got {value}")
     interval: Any = guidance_interval
     pair = (
         isinstance(interval, Sequence) and len(interval) == 2 and all(isinstance(x, Real) for x in interval)
     )
     if not pair:
-        raise UserError(f"the guidance interval must be two numbers from 0 to 1, got {interval!r}")
+        raise UserError(f"guidance interval must be two numbers from 0 to 1, got {interval!r}")
     if not 0 <= interval[0] <= interval[1] <= 1:
-        raise UserError(f"guidance from {interval[0]} to {interval[1]}: give two of 0 to 1")
+        raise UserError(
+            f"guidance interval must be LOW HIGH with 0 <= LOW <= HIGH <= 1, got {interval[0]} {interval[1]}"
+        )
+
+
+def check_seeds(first: int, clips: int = 1) -> None:
+    """Refuses seeds out of their range.
+
+    Args:
+        clips: that take the seeds from `first` on.
+
+    Raises:
+        UserError: with the range.
+    """
+    if not 0 <= first <= MAX_SEED:
+        raise UserError(f"seed must be between 0 and {MAX_SEED}, got {first}")
+    if first + clips - 1 > MAX_SEED:
+        raise UserError(
+            f"{clips} clips from seed {first} on pass the largest seed, {MAX_SEED}; begin with a smaller one"
+        )
 
 
 def check_spans(spans: Sequence[tuple[float, float]], seconds: float, of: str) -> None:

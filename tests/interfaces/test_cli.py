@@ -119,9 +119,7 @@ def test_ctrl_c_stops_training_between_two_steps(clipsonic_command, videos, tiny
         for word in ("--set", change)
     ]
     words = ["train", "spectrogram", "--data", str(data), "--out", str(run), *changes]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "clipsonic.interfaces.cli", *words], stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-m", "clipsonic", *words], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (run / "state.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -12,8 +12,8 @@ from clipsonic.diffusion.sampling import SOLVERS
 from clipsonic.interfaces import choices
 from clipsonic.interfaces.asking import FOLLOW, MEAN
 from clipsonic.interfaces.engine import BACKENDS, PRECISIONS
+from clipsonic.interfaces.naming import SOUNDS
 from clipsonic.interfaces.reproduce.presets import REPRODUCTIONS
-from clipsonic.interfaces.writing import SOUNDS
 from clipsonic.parts import BRIDGES
 from clipsonic.settings.audio_encoder import AUDIO_ENCODER_PRESETS
 from clipsonic.settings.prior import PRIOR_PRESETS
@@ -73,7 +73,7 @@ def test_completing_imports_nothing_heavy() -> None:
 def program(tmp_path) -> Path:
     """A folder with `clipsonic`, as it is installed."""
     script = tmp_path / "clipsonic"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m clipsonic.interfaces.cli "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m clipsonic "$@"\n')
     script.chmod(0o755)
     return tmp_path
 

@@ -47,7 +47,7 @@ def write_rows(path: Path, steps: int, seconds: int) -> None:
 def process(words) -> Iterator[subprocess.Popen]:
     """The batch, in a process group of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "clipsonic.interfaces.cli", *words],
+        [sys.executable, "-m", "clipsonic", *words],
         start_new_session=True,
         stderr=subprocess.PIPE,
         text=True,

@@ -221,7 +221,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "clipsonic.interfaces.cli", *map(str, words)],
+            [sys.executable, "-m", "clipsonic", *map(str, words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=theirs,
@@ -269,7 +269,7 @@ def test_a_reader_that_has_gone(words) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     done = subprocess.run(
-        [sys.executable, "-m", "clipsonic.interfaces.cli", *words],
+        [sys.executable, "-m", "clipsonic", *words],
         stdout=theirs,
         stderr=subprocess.PIPE,
         text=True,
@@ -284,7 +284,7 @@ def test_a_reader_that_has_gone(words) -> None:
 def test_a_full_disk(word) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "clipsonic.interfaces.cli", word],
+            [sys.executable, "-m", "clipsonic", word],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

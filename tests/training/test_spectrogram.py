@@ -220,7 +220,7 @@ def test_two_processes_train_one_model(data, tmp_path, tiny_settings) -> None:
     changes += ["training.batch_size=1", "training.precision=no"]
     words = ["train", "spectrogram", "--data", str(data), "--out", str(tmp_path / "run")]
     launcher = [sys.executable, *["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m"]]
-    command = [*launcher, "clipsonic.interfaces.cli"]
+    command = [*launcher, "clipsonic"]
     sets = [word for change in changes for word in ("--set", change)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

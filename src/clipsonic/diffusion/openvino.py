@@ -152,5 +152,6 @@ def _keep(exported: Any, path: Path) -> None:
         aside.with_suffix(".bin").replace(path.with_suffix(".bin"))
         aside.replace(path)
     except (OSError, RuntimeError):
-        aside.unlink(missing_ok=True)
-        aside.with_suffix(".bin").unlink(missing_ok=True)
+        for part in (aside, aside.with_suffix(".bin")):
+            with contextlib.suppress(OSError):  # the cache is no folder
+                part.unlink()

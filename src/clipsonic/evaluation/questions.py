@@ -22,6 +22,7 @@ from clipsonic.data.dataset import ClipDataset
 from clipsonic.encoders.base import SOUND_PROMPT
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file
+from clipsonic.loudness import within_full_scale
 from clipsonic.pipeline import BATCH, CLIPSonicPipeline
 
 INDEX = "index.csv"  # file, prompt, label, clip
@@ -123,7 +124,7 @@ def answer(
 def write_sound(path: Path, wave: Float[np.ndarray, "samples"]) -> None:
     """16 kHz wave in [-1, 1] => a FLAC file."""
     with whole_file(path) as file:
-        soundfile.write(file, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        soundfile.write(file, within_full_scale(wave), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
 
 
 def write_index(folder: Path, asked: Sequence[Question]) -> None:

@@ -7,10 +7,18 @@ from clipsonic.config import CLIP_SECONDS
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
 from clipsonic.interfaces.engine import Sampling
-from clipsonic.interfaces.writing import FILMS, SOUNDS, Finish, check_output, file_name
-from clipsonic.limits import MAX_SECONDS, MAX_STEPS, check_numbers, check_prompts
+from clipsonic.interfaces.naming import (
+    FILMS,
+    SOUNDS,
+    Replaces,
+    check_free,
+    check_output,
+    file_name,
+    free_names,
+)
+from clipsonic.interfaces.writing import Finish
+from clipsonic.limits import MAX_SECONDS, MAX_STEPS, check_numbers, check_prompts, check_seeds
 
-MAX_SEED = 2**62
 FOLLOW, MEAN = "follow", "mean"  # what to take of a video, besides a second to hold
 
 
@@ -96,7 +104,7 @@ class Given:
             raise UserError(f"no sound {self.path}")
         if not 0 < self.strength <= 1:
             raise UserError(
-                f"the strength is {self.strength}; it goes from 0 (hardly varied) to 1 (begun anew)"
+                f"strength must be above 0 (hardly varied) and at most 1 (unlike the input), got {self.strength}"
             )
 
 
@@ -134,6 +142,7 @@ class Asked:
     output: Path | None = None  # named after the query unless told
     seed: int | None = None  # of the first clip; drawn unless told
     number: int = 1
+    replaces: Replaces = "nothing"  # of files that have the name of the output
 
     def check(self) -> list[Path]:
         """Refuses what can be refused before anything is loaded => the files that will be written.
@@ -158,8 +167,8 @@ class Asked:
             raise UserError(
                 "--negative needs a --guidance-scale above 1: guidance is what leads away from it"
             )
-        if self.seed is not None and not 0 <= self.seed < MAX_SEED:
-            raise UserError(f"the seed is {self.seed}; it goes from 0 to {MAX_SEED - 1}")
+        if self.seed is not None:
+            check_seeds(self.seed, self.number)
         if self.given is not None and query.video is not None:
             raise UserError("a video brings its own length; vary or fill its sound in a second step")
         if query.video is not None:
@@ -167,29 +176,73 @@ class Asked:
         if self.given is not None:
             self.given.check()
         for image in query.images:
-            open_picture(image)
-        ending = ".mp4" if query.video is not None else ".wav"
-        output = self.output or Path(f"{file_name(query.title)}{ending}")
+            self._check_picture(image)
+        output = self.output or self._default_output()
         check_output(output, query.video)
         if query.video is not None and output.suffix.lower() in FILMS:
             from clipsonic.data.muxing import check_muxing
 
             check_muxing(query.video, self.finish.rate, output.suffix)
         clips = self.number * (1 if query.to is None else query.points)
+        if self.output is None and self.replaces == "nothing":
+            return free_names(output, clips)
         paths = [output]
         if clips != 1:
             paths = [output.with_stem(f"{output.stem}-{clip + 1}") for clip in range(clips)]
-        for image in query.images:
-            if image.resolve() in [path.with_suffix(".png").resolve() for path in paths]:
-                raise UserError(f"the spectrogram would be written over {image}; name another file with -o")
+        for path in paths:
+            check_free(path, self.replaces)
+        inputs = [*query.images, *([query.video] if query.video is not None else [])]
+        names = {name.resolve() for path in paths for name in (path, path.with_suffix(".png"))}
+        for source in inputs:
+            if source.resolve() in names:
+                raise UserError(f"{source} would be written over; name another file with -o")
         return paths
+
+    def _default_output(self) -> Path:
+        query = self.query
+        if query.video is None:
+            return Path(f"{file_name(query.title)}.wav")
+        ending = query.video.suffix if query.video.suffix.lower() in FILMS else ".mp4"
+        return Path(f"{file_name(query.title)}-with-sound{ending}")
+
+    def _check_picture(self, image: Path) -> None:
+        try:
+            open_picture(image)
+        except UserError:
+            if image.is_file() and is_video(image):
+                raise UserError(f"{image} is a video; give it with --video") from None
+            raise
 
     def _check_video(self, video: Path) -> None:
         from clipsonic.data.footage import Footage  # PyAV, for videos alone
 
         if not video.is_file():
             raise UserError(f"no video {video}")
+        if is_still(video):
+            raise UserError(f"{video} is a picture; give it with --image")
         Footage(video, longest=MAX_SECONDS, only=self.sampling.seconds).check()
+
+
+def is_video(path: Path) -> bool:
+    """Return whether a file that is no picture has moving pictures."""
+    from clipsonic.data.footage import Footage
+
+    try:
+        Footage(path).check()
+    except UserError:
+        return False
+    return True
+
+
+def is_still(path: Path) -> bool:
+    """Return whether a file is a single picture, and none that moves."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return not getattr(picture, "is_animated", False)
+    except Exception:  # Pillow raises whatever its decoders do; it is no picture then
+        return False
 
 
 def check_many(like: Asked, folder: Path | None, ending: str) -> Path:

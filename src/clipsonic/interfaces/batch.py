@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from clipsonic.interfaces.engine import Engine
 from clipsonic.interfaces.generate import about_clip
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.prompts import read_prompts
-from clipsonic.interfaces.telling import made, manner, trouble
+from clipsonic.interfaces.telling import made, manner, note, trouble
 from clipsonic.interfaces.writing import write_clip
 from clipsonic.model_folder import resolve
 
@@ -98,11 +98,14 @@ def _tell(prompts: Path, number: int, why: str) -> None:
 
 
 def _list(rows: Sequence[Row]) -> None:
-    """Names the clips of a group for programs; others see the bar move."""
-    if manner.as_json:
-        for number, asked in rows:
-            path = Path(str(asked.output))
-            page = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    """Name the clips of a group for programs, and tell everyone what should be known of them."""
+    for number, asked in rows:
+        path = Path(str(asked.output))
+        page = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        missed = asked.finish.missed(page)
+        for line in [*page["notes"], *([missed] if missed else [])]:
+            note(f"{path.name}: {line}")
+        if manner.as_json:
             made({"row": number} | about_clip(path, page)[0], "")
 
 
@@ -123,7 +126,7 @@ def made_by(engine: Engine) -> str:
 
 def request_id(asked: Asked, maker: str) -> str:
     """A fingerprint of everything that was asked for, written into the sidecar to know what is done."""
-    page = json.dumps([asdict(asked), maker], default=str, sort_keys=True)
+    page = json.dumps([asdict(replace(asked, replaces="ours")), maker], default=str, sort_keys=True)
     return hashlib.sha256(page.encode()).hexdigest()[:16]
 
 
@@ -253,10 +256,11 @@ class Maker:
             raise KeyboardInterrupt
 
     def _write(self, rows: Sequence[Row], answers: Sequence[Answer]) -> None:
-        from clipsonic.interfaces.sidecar import describe
+        from clipsonic.interfaces.sidecar import describe, remarks
 
         for (_, asked), (audio, mel, page) in zip(rows, answers, strict=True):
             about = describe(*self.loaded[asked.query.bridge], asked, self.engine) | page
+            about |= remarks(self.loaded[asked.query.bridge][0], asked.query)
             about |= {"request": request_id(asked, self.maker)}
             write_clip(Path(str(asked.output)), audio, mel, about, asked.finish, asked.query.video)
 

@@ -4,8 +4,11 @@ Imports nothing heavy: `clipsonic --help` answers at once.
 """
 
 import errno
+import io
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -183,7 +186,8 @@ def _is_number(word: str) -> bool:
 
 
 def main() -> None:
-    """Runs the command line; `EXIT_CODES` says how it ends."""
+    """Run the command line; `EXIT_CODES` says how it ends."""
+    _open_streams()
     words = gather_numbers(sys.argv[1:])
     telling.begin(words)
     ensure_cache()
@@ -192,6 +196,10 @@ def main() -> None:
         os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
         os.environ.setdefault("HF_HUB_VERBOSITY", "error")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a font cache, a folder that is not there
+        if not sys.warnoptions:  # what the libraries warn each other of is not the user's to mend
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of worker processes
     if COMPLETING in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # not in its __all__
 
@@ -200,6 +208,16 @@ def main() -> None:
         code = _run(words)
     if code:
         sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Make output possible that was closed, or whose encoding lacks a character: that is written as an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the program
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(words: Sequence[str]) -> int:

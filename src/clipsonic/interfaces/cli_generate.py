@@ -37,7 +37,7 @@ def generate(
         list[Path] | None, typer.Option(help="Ask with this picture, alone or mixed; may be repeated.")
     ] = None,
     video: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             help="Make the sound of this video, as long as it is; -o out.mp4 puts it in, out.wav not."
         ),
@@ -81,10 +81,13 @@ def generate(
         typer.Option(
             "-o",
             "--output",
-            help="WAV, FLAC or OGG, with --video also MP4, MOV, MKV or WebM; named after the query unless told. "
-            "PNG and JSON beside it.",
+            help="WAV, FLAC or OGG, with --video also MP4, MOV, MKV or WebM; "
+            "a new name made of the prompt by default. PNG and JSON beside it.",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of -o if it exists.")
+    ] = False,
     onward: Annotated[
         Path | None, typer.Option("--continue", help="Go on from this sound by --seconds.")
     ] = None,
@@ -92,7 +95,7 @@ def generate(
         Path | None, typer.Option("--from", help="Vary this sound, or --fill a gap in it.")
     ] = None,
     strength: Annotated[
-        float, typer.Option(help="How far to go from the sound of --from; 1 begins anew.")
+        float, typer.Option(help="Variation strength of --from, above 0 (keeps it) to 1 (ignores it).")
     ] = 0.5,
     fill: Annotated[
         str | None,
@@ -125,7 +128,10 @@ def generate(
     ] = None,
     rate: Annotated[int, typer.Option(help="Hz of the file; other than 16000 is resampled.")] = 16_000,
     peak: Annotated[float | None, typer.Option(help="Largest sample, dB of full scale, such as -1.")] = None,
-    lufs: Annotated[float | None, typer.Option(help="Loudness by EBU R 128, such as -23.")] = None,
+    lufs: Annotated[
+        float | None, typer.Option(help="Loudness by EBU R 128, such as -23, as far as the peaks allow.")
+    ] = None,
+    fade: Annotated[float, typer.Option(help="Seconds of fade-in and fade-out.")] = 0.0,
     seed: Annotated[
         int | None, typer.Option(help="The same seed gives the same sound; drawn unless told.")
     ] = None,
@@ -172,11 +178,13 @@ def generate(
         from clipsonic.interfaces.settings import numbers
         from clipsonic.interfaces.writing import Finish
 
+    if video is not None and len(video) > 1:
+        raise UserError(f"--video must be given once, got {len(video)}: {', '.join(map(str, video))}")
     asked = Asked(
         Query(
             prompts or [],
             image or [],
-            video,
+            video[0] if video else None,
             numbers("--weights", weights),
             negative,
             to,
@@ -186,10 +194,11 @@ def generate(
         ),
         Sampling(guidance_scale, guidance_interval, steps, seconds),
         given(onward, base, fill, strength),
-        Finish(rate, peak, lufs),
+        Finish(rate, peak, lufs, fade),
         output,
         seed,
         number,
+        "any" if overwrite else "nothing",
     )
     engine = Engine(model, vocoder, scheduler, device, precision, backend)
     if prompts_file is None:

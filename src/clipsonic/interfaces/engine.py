@@ -1,16 +1,15 @@
 """What answers a query, and how: the model with its parts, where and in which precision it runs, how it samples."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsonic.errors import UserError
+from clipsonic.interfaces.choices import BACKENDS, BRIDGES, PRECISIONS, SCHEDULERS
 
 if TYPE_CHECKING:
     from clipsonic.pipeline import CLIPSonicPipeline
-
-PRECISIONS = ("float32", "bfloat16")
-BACKENDS = ("torch", "openvino")
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class Engine:
     precision: str = "float32"  # of the U-Net
     backend: str = "torch"  # of the U-Net
 
-    def check(self) -> None:
-        """Refuses what cannot run, before anything is loaded.
+    def check(self, bridge: str | None = None) -> None:
+        """Refuse what cannot run, and a bridge that the model lacks, before anything is loaded.
 
         Raises:
             UserError: with what to choose instead.
@@ -35,10 +34,26 @@ class Engine:
             ("--backend", self.backend, BACKENDS),
         ):
             if value not in choices:
-                raise UserError(f"{name} is {value}; choose one of {', '.join(choices)}")
+                raise UserError(f"{name} must be one of {', '.join(choices)}, got {value}")
+        if self.scheduler is not None and self.scheduler not in SCHEDULERS:
+            raise UserError(f"no scheduler '{self.scheduler}'; choose one of {', '.join(SCHEDULERS)}")
+        self._check_bridge(bridge)
         if self.backend == "openvino" and self.device != "cpu":
             raise UserError(f"OpenVINO runs on the processor here, not on {self.device}; use --backend torch")
         check_device(self.device)
+
+    def _check_bridge(self, name: str | None) -> None:
+        from clipsonic.model_folder import is_hub_id, resolve
+
+        if name is None or name == "zs" or Path(name).is_dir() or is_hub_id(name):
+            return
+        try:
+            page = json.loads((resolve(self.model) / "model_index.json").read_bytes())
+            has = [each for each in BRIDGES if each == "zs" or page.get(each, [None])[0] is not None]
+        except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError):
+            return  # loading says what is wrong with the folder
+        if name not in has:
+            raise UserError(f"the model has no bridge '{name}'; it has {', '.join(has)}")
 
     def load(self, bridge: str | None) -> "tuple[CLIPSonicPipeline, str]":
         """The model, and the name of the bridge to take; one from elsewhere joins the model as its `pd`.
@@ -51,13 +66,12 @@ class Engine:
         from clipsonic.bridges.load import load_bridge
         from clipsonic.diffusion.sampling import solver
         from clipsonic.model_folder import is_hub_id
-        from clipsonic.parts import BRIDGES
         from clipsonic.pipeline import CLIPSonicPipeline
         from clipsonic.vocoder.load import load_vocoder
 
         precision = getattr(torch, self.precision)
         parts = {} if self.vocoder is None else {"vocoder": load_vocoder(self.vocoder)}
-        named = bridge is None or bridge in ("zs", *BRIDGES)
+        named = bridge is None or bridge in BRIDGES
         if not named and (Path(str(bridge)).is_dir() or is_hub_id(str(bridge))):
             parts["pd"], bridge = load_bridge(str(bridge)), "pd"
         kept = torch.float32 if self.backend == "openvino" else precision  # OpenVINO converts it

@@ -1,5 +1,6 @@
 """Pictures that are made: the image of a mel spectrogram."""
 
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,20 @@ def save_mel(path: Path, mel: Float[np.ndarray, "mels frames"], title: str) -> N
     hertz = [125, 500, 1000, 2000, 4000, 8000]
     axes.set_yticks([band_of(f, len(mel)) for f in hertz], [str(f) for f in hertz])
     axes.set(xlabel="seconds", ylabel="Hz")
-    axes.set_title(title if len(title) <= 80 else f"{title[:79]}…", parse_math=False)
+    axes.set_title(drawable(title if len(title) <= 80 else f"{title[:79]}…"), parse_math=False)
     figure.colorbar(picture, ax=axes, label="dB")
     figure.savefig(path, format="png")
+
+
+def drawable(text: str) -> str:
+    """Return the text with every sign that matplotlib's own font lacks as its name or number."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    glyphs = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(
+        sign if ord(sign) in glyphs else f"[{unicodedata.name(sign, f'U+{ord(sign):04X}').lower()}]"
+        for sign in text
+    )
 
 
 def save_gap(path: Path, gap: "Gap") -> None:

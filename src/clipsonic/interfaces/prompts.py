@@ -3,16 +3,16 @@
 import csv
 import io
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from clipsonic.data.lists import OWN, check_columns, lines_of, read_text
 from clipsonic.errors import UserError
 from clipsonic.interfaces.asking import Asked, Query
-from clipsonic.interfaces.writing import FILMS, SOUNDS, file_name
+from clipsonic.interfaces.naming import FILMS, SOUNDS, file_name
 
 TEXTS = ("prompt", "image", "video", "negative", "bridge", "frames", "file")
 NUMBERS = ("guidance_scale", "seconds")
@@ -119,14 +119,19 @@ def _request(
         sampling=replace(like.sampling, **changes),
         output=folder / name,
         seed=int(numbers.get("seed", (like.seed or 0) + number - 1)),
+        replaces="ours" if like.replaces == "nothing" else like.replaces,
     )
 
 
 def _number(name: str, value: Any) -> float:
+    kind = "a whole number" if name in WHOLES else "a number"
     try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{name} is {value!r}, and should be a number") from error
-    if not math.isfinite(number) or (name in WHOLES and number != int(number)):
-        raise UserError(f"{name} is {value!r}, and should be a {'whole ' if name in WHOLES else ''}number")
-    return number
+        if isinstance(value, bool):
+            raise TypeError
+        number = Decimal(str(value))  # not by way of a float, which changes whole numbers above 2**53
+        whole = int(number) if number.is_finite() and number == number.to_integral_value() else None
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise UserError(f"{name} must be {kind}, got {value!r}") from error
+    if not number.is_finite() or (name in WHOLES and whole is None):
+        raise UserError(f"{name} must be {kind}, got {value!r}")
+    return whole if name in WHOLES and whole is not None else float(number)

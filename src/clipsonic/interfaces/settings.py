@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ def choose(presets: Mapping[str, Settings], name: str, changes: Sequence[str]) -
         for part in rooms:
             room = room.get(part) if isinstance(room, dict) else None
         if not equals or not isinstance(room, dict) or last not in room:
-            raise UserError(f"--set {change}: no such setting; write it as {_examples(page)}")
+            raise UserError(f"--set {change}: {_meant(page, path.strip(), equals, text.strip())}")
         room[last] = _value(text.strip())
     try:
         return type(settings).model_validate(page)
@@ -47,10 +48,34 @@ def _value(text: str) -> Any:
         return text
 
 
-def _examples(page: dict[str, Any]) -> str:
-    names = [f"{room}.{name}" for room, inside in page.items() if isinstance(inside, dict) for name in inside]
-    names += [name for name, inside in page.items() if not isinstance(inside, dict)]
-    return ", ".join(f"{name}=..." for name in names)
+def _meant(page: dict[str, Any], path: str, equals: str, text: str) -> str:
+    """Return what to write instead of a setting that there is not."""
+    names = list(_names(page))
+    if path in names and not equals:
+        return f"write it with its value, {path}=..."
+    last = path.rpartition(".")[2]
+    meant = [name for name in names if name.rpartition(".")[2] == last]
+    meant = (
+        meant
+        or get_close_matches(path, names, 3, 0.6)
+        or [
+            name
+            for name in names
+            if name.rpartition(".")[2] in get_close_matches(last, [n.rpartition(".")[2] for n in names])
+        ]
+    )
+    value = text or "..."
+    if meant:
+        return f"there is no setting {path}; did you mean {' or '.join(f'{name}={value}' for name in meant)}?"
+    return f"there is no setting {path}; the settings are {', '.join(names)}"
+
+
+def _names(page: dict[str, Any], above: str = "") -> Iterator[str]:
+    for name, inside in page.items():
+        if isinstance(inside, dict):
+            yield from _names(inside, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
 
 
 def numbers(option: str, text: str | None) -> list[float] | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsonic import __version__
-from clipsonic.interfaces.asking import Asked
+from clipsonic.interfaces.asking import Asked, Query
 from clipsonic.interfaces.engine import Engine
 from clipsonic.model_folder import WEIGHTS, resolve
 from clipsonic.vocoder.griffin_lim import GriffinLim
@@ -47,6 +47,16 @@ def describe(pipeline: "CLIPSonicPipeline", bridge: str, asked: Asked, engine: E
         "clipsonic": __version__,
     }
     return page if query.to is None else page | {"to": query.to}
+
+
+def remarks(pipeline: "CLIPSonicPipeline", query: Query) -> dict[str, Any]:
+    """Return what the model makes of each prompt, and what the user should know of that, a line each."""
+    texts = [*query.texts, *(each for each in (query.negative, query.to) if each is not None)]
+    found = pipeline.understand(list(dict.fromkeys(texts))) if texts else []
+    return {
+        "prompts": [each.metadata for each in found],
+        "notes": [line for each in found for line in each.notes],
+    }
 
 
 def picture_bridge(pipeline: "CLIPSonicPipeline", bridge: str) -> str:

@@ -38,7 +38,9 @@ class Vocoder(ModelMixin, ConfigMixin, ABC):
 
     @abstractmethod
     def forward(self, mel: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b samples"]:
-        """Log-mel => 16 kHz wave in [-1, 1], exactly 512 samples a frame; clips do not touch each other.
+        """Log-mel => 16 kHz wave, exactly 512 samples a frame; clips do not touch each other.
+
+        A loud mel gives a wave that passes [-1, 1]: whoever writes it scales it (`loudness.within_full_scale`).
 
         The mel may be of any precision, whatever that of the weights; the wave is in single precision.
 

@@ -70,7 +70,7 @@ class FourierVocoder(Vocoder):
             magnitude = given * gain.float().clamp(-MAX_GAIN, MAX_GAIN).exp()
             plane = torch.complex(real.float(), imaginary.float())
             spectra = magnitude * plane / (plane.abs() + 1e-6)
-            return istft(spectra, self.n_fft, self.hop).clamp(-1, 1)
+            return istft(spectra, self.n_fft, self.hop)
 
 
 class ConvNeXtBlock(nn.Module):

@@ -49,7 +49,7 @@ class GriffinLim(Vocoder):
             ahead = consistent + self.momentum * (consistent - before)
             before = consistent
             spectra = magnitude * ahead / ahead.abs().clamp(min=1e-12)
-        return istft(spectra)[:, : frames * HOP_LENGTH].clamp(-1, 1)
+        return istft(spectra)[:, : frames * HOP_LENGTH]
 
 
 def unfold_bands(

@@ -70,7 +70,7 @@ class Server:
     def start(self) -> None:
         words = ["listen", "serve", str(self.folder), "--port", str(self.port)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "clipsonic.interfaces.cli", *words],
+            [sys.executable, "-m", "clipsonic", *words],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},

@@ -76,7 +76,7 @@ def test_whom_it_answers() -> None:
 def test_it_stops_well(tiny_model, tmp_path: Path, stop) -> None:
     words = ["serve", "--no-page", "--port", "0", "--json", "--model", str(tiny_model), "--max-steps", "1000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "clipsonic.interfaces.cli", *words],
+        [sys.executable, "-m", "clipsonic", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -13,7 +13,7 @@ from PIL import Image
 from clipsonic.audio import read_recording
 from clipsonic.data.pictures import open_picture
 from clipsonic.errors import UserError
-from clipsonic.loudness import integrated_loudness
+from clipsonic.loudness import integrated_loudness, within_full_scale
 from clipsonic.sound_files import sample_rate_of
 
 FASTEST = 48_000  # Hz; what is faster is resampled
@@ -121,7 +121,7 @@ def raised(wave: Float[np.ndarray, "samples"], decibels: float) -> Float[np.ndar
 
 def write_clip(path: Path, wave: Float[np.ndarray, "samples"], sample_rate: int) -> None:
     """A wave => FLAC of 16 bits, without a word of where it is from; a browser plays it."""
-    soundfile.write(path, wave, sample_rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(path, within_full_scale(wave), sample_rate, format="FLAC", subtype="PCM_16")
 
 
 def setup_sound(sample_rate: int, lufs: float) -> Float[np.ndarray, "samples"]:

@@ -15,6 +15,7 @@ from clipsonic.config import SAMPLE_RATE
 from clipsonic.evaluation.directions import Direction
 from clipsonic.files import whole_file
 from clipsonic.interfaces.report.charts import spectrogram
+from clipsonic.loudness import within_full_scale
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def write_report(report: Report, path: Path) -> None:
 def clip(name: str, wave: Float[np.ndarray, "samples"]) -> Clip:
     """A 16 kHz wave => something to look at and to play; Ogg Vorbis, a tenth of the bytes."""
     sound = io.BytesIO()
-    soundfile.write(sound, wave, SAMPLE_RATE, format="OGG", subtype="VORBIS")
+    soundfile.write(sound, within_full_scale(wave), SAMPLE_RATE, format="OGG", subtype="VORBIS")
     return Clip(name, data_uri("image/png", spectrogram(wave)), data_uri("audio/ogg", sound.getvalue()))
 
 

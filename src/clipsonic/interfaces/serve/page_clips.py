@@ -16,8 +16,9 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from clipsonic.config import LOG_MEL_FLOOR, LOG_MEL_TOP, SAMPLE_RATE
+from clipsonic.interfaces.naming import SOUNDS, file_name
 from clipsonic.interfaces.pictures import band_of
-from clipsonic.interfaces.writing import SOUNDS, file_name
+from clipsonic.loudness import within_full_scale
 
 if TYPE_CHECKING:
     from clipsonic.interfaces.serve.jobs import Desk, Job
@@ -60,7 +61,7 @@ def _sound(wave: Float[np.ndarray, "samples"], kind: str, folder: Path) -> Path:
     import soundfile
 
     with tempfile.NamedTemporaryFile(dir=folder, suffix=f".{kind}", delete=False) as file:
-        soundfile.write(file, np.clip(wave, -1, 1), SAMPLE_RATE, SOUNDS[f".{kind}"], format=kind.upper())
+        soundfile.write(file, within_full_scale(wave), SAMPLE_RATE, SOUNDS[f".{kind}"], format=kind.upper())
     return Path(file.name)
 
 

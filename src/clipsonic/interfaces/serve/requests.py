@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from clipsonic.config import CLIP_SECONDS
 from clipsonic.errors import UserError
-from clipsonic.interfaces.asking import FOLLOW, MAX_SEED, Query
-from clipsonic.limits import check_numbers, check_prompts
+from clipsonic.interfaces.asking import FOLLOW, Query
+from clipsonic.limits import check_numbers, check_prompts, check_seeds
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -112,8 +112,8 @@ def checked(request: Request, limits: Limits, pipeline: "CLIPSonicPipeline", bri
         raise UserError(f"{seconds:g} s of sound; this server makes {limits.seconds:g} s at the most")
     if request.negative is not None and request.guidance_scale <= 1:
         raise UserError("a negative text needs a guidance scale above 1: guidance is what leads away from it")
-    if request.seed is not None and not 0 <= request.seed < MAX_SEED:
-        raise UserError(f"the seed is {request.seed}; it goes from 0 to {MAX_SEED - 1}")
+    if request.seed is not None:
+        check_seeds(request.seed, request.number)
     if request.frames not in ("follow", "mean"):
         raise UserError(f"frames is {request.frames[:20]!r}; say follow or mean")
     pipeline.check_bridge(request.bridge or bridge)

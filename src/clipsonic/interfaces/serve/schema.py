@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from clipsonic.config import CLIP_SECONDS
-from clipsonic.interfaces.asking import MAX_SEED
 from clipsonic.interfaces.serve.job import DONE, Job
 from clipsonic.interfaces.serve.requests import Limits
-from clipsonic.limits import MAX_GUIDANCE, MIN_SECONDS
+from clipsonic.limits import MAX_GUIDANCE, MAX_SEED, MIN_SECONDS
 
 FORMATS = {"wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
 Format = Literal["wav", "flac", "ogg"]
@@ -63,7 +62,7 @@ def ask_of(limits: Limits, bridges: Sequence[str]) -> type[Ask]:
             description=f"Length; {CLIP_SECONDS} or that of the video unless told.",
         )
         seed: int | None = Field(
-            None, ge=0, lt=MAX_SEED, description="The same seed gives the same sound; drawn unless told."
+            None, ge=0, le=MAX_SEED, description="The same seed gives the same sound; drawn unless told."
         )
         number: int = Field(
             1, ge=1, le=limits.candidates, description="How many clips; they take the seeds from `seed` on."

@@ -10,13 +10,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request as HTTPRequest
 
 from clipsonic.config import SAMPLE_RATE
+from clipsonic.interfaces.naming import SOUNDS
 from clipsonic.interfaces.serve.guard import HEAD
 from clipsonic.interfaces.serve.incoming import body_schema, read
 from clipsonic.interfaces.serve.job import DONE, Job
 from clipsonic.interfaces.serve.jobs import Desk, Limits
 from clipsonic.interfaces.serve.schema import FORMATS, Format, Problem, Sound, ask_of, sound
 from clipsonic.interfaces.serve.uploads import Uploads
-from clipsonic.interfaces.writing import SOUNDS, Finish
+from clipsonic.interfaces.writing import Finish
 
 TOKEN = "token"  # the owner of what is asked with the token and no session; shorter than any session
 LOOK_SECONDS = 0.2  # between two looks at a job whose changes are followed
@@ -162,7 +163,9 @@ def sounds(
     @router.get("/{id}/clips/{number}.json", summary="Fetch a clip's page", responses=problems(401, 404, 409))
     def page(job: Found, number: Number) -> dict[str, Any]:
         """All it takes to make the clip again: what was asked, the seed, the model and its checksum."""
-        return dict(clip(job, number)[2]) | Finish().page
+        wave, _, about = clip(job, number)
+        finish = Finish()
+        return dict(about) | finish.describe(wave, finish(wave))
 
     @router.get(
         "/{id}/clips/{number}.{format}",
