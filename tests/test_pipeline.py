@@ -23,7 +23,6 @@ def test_text_gives_sound(tiny_pipeline) -> None:
     assert out.audios.shape == (1, 65_536)
     assert out.audios.dtype == np.float32
     assert out.mels.shape == (1, 64, 128)
-    assert np.abs(out.audios).max() <= 1
     assert np.isfinite(out.audios).all()
     assert CLIP_SECONDS == 4.096
 

@@ -144,20 +144,22 @@ def bad(tmp_path: Path) -> Path:
         (["--image", "{bad}/flat.png"], "cannot be read as a picture"),
         (["--image", "{bad}/cut.png"], "cannot be read as a picture"),
         (["--image", "{bad}"], "no picture"),
-        (["dog", "--guidance-scale", "-1"], "the guidance scale is -1.0; it goes from 0 to 50"),
-        (["dog", "--guidance-scale", "nan"], "the guidance scale is nan"),
-        (["dog", "--steps", "0"], "the number of steps is 0; it goes from 1 to 1000"),
-        (["dog", "--steps", "1001"], "the number of steps is 1001"),
-        (["dog", "--seconds", "0"], "the length in seconds"),
-        (["dog", "--seconds", "1e9"], "the length in seconds"),
-        (["dog", "-n", "0"], "the number of clips"),
-        (["dog", "--seed", "-1"], "the seed is -1"),
+        (["dog", "--guidance-scale", "-1"], "guidance scale must be between 0 and 50.0, got -1.0"),
+        (["dog", "--guidance-scale", "nan"], "guidance scale must be between 0 and 50.0, got nan"),
+        (["dog", "--steps", "0"], "number of steps must be between 1 and 1000, got 0"),
+        (["dog", "--steps", "1001"], "number of steps must be between 1 and 1000, got 1001"),
+        (["dog", "--seconds", "0"], "length in seconds must be between"),
+        (["dog", "--seconds", "1e9"], "length in seconds must be between"),
+        (["dog", "-n", "0"], "number of clips must be between"),
+        (["dog", "--seed", "-1"], "seed must be between 0"),
+        (["--video", "{bad}/../whole.png"], "give it with --image"),
+        (["--video", "a.mp4", "--video", "b.mp4"], "got 2"),
         (["dog", "--scheduler", "magic"], "no scheduler 'magic'; choose one of ddpm, ddim"),
         (["dog", "--model", "/no/such/folder"], "no model folder /no/such/folder"),
         (["dog", "--device", "abacus"], "no device 'abacus'"),
-        (["dog", "--precision", "int1"], "--precision is int1; choose one of float32, bfloat16"),
-        (["dog", "--backend", "abacus"], "--backend is abacus; choose one of torch, openvino"),
-        (["dog", "--guidance-interval", "0.5", "0.1"], "guidance from 0.5 to 0.1"),
+        (["dog", "--precision", "int1"], "--precision must be one of float32, bfloat16, got int1"),
+        (["dog", "--backend", "abacus"], "--backend must be one of torch, openvino, got abacus"),
+        (["dog", "--guidance-interval", "0.5", "0.1"], "LOW <= HIGH <= 1, got 0.5 0.1"),
     ],
 )
 def test_wrong_input_gets_one_line_and_leaves_nothing(
@@ -176,7 +178,7 @@ def test_wrong_input_gets_one_line_and_leaves_nothing(
     assert files(out) == set()
 
 
-@pytest.mark.parametrize("name", ["gone/a.wav", "a.mp3", "a", "folder.wav"])
+@pytest.mark.parametrize("name", ["a.mp3", "a", "folder.wav"])
 def test_outputs_that_cannot_be_written(clipsonic_command, tiny_model, tmp_path, name) -> None:
     (tmp_path / "folder.wav").mkdir()
     before = files(tmp_path)

@@ -24,7 +24,13 @@ def test_512_samples_a_frame(upsample, frames) -> None:
     wave = vocoder(upsample=upsample)(torch.full((2, 64, frames), -3.0))
     assert wave.shape == (2, 512 * frames)
     assert wave.isfinite().all()
-    assert wave.abs().max() <= 1
+
+
+@torch.no_grad()
+def test_a_loud_mel_passes_full_scale_and_is_not_cut() -> None:
+    wave = vocoder()(torch.full((1, 64, 8), 3.0))
+    assert (wave.abs() > 1).sum() > 10
+    assert (wave.abs() == wave.abs().max()).sum() == 1
 
 
 @torch.no_grad()

@@ -28,6 +28,11 @@ def test_the_wave_has_the_mel_it_was_made_from() -> None:
     ).abs().mean()  # the other bands, as a yardstick
 
 
+def test_a_loud_mel_is_not_cut_at_full_scale() -> None:
+    wave = GriffinLim(iterations=8)(log_mel(5 * chord()))
+    assert wave.abs().max() > 1.5
+
+
 def test_more_rounds_come_nearer() -> None:
     mel = log_mel(chord())
     error = [(log_mel(GriffinLim(iterations)(mel)) - mel).abs().mean() for iterations in (1, 8, 64)]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clipsonic.interfaces.choices import BRIDGES, among, published
+from clipsonic.interfaces.choices import models as models_here
 from clipsonic.interfaces.options import examples
 
 models_app = typer.Typer(
@@ -42,6 +43,21 @@ def models_fetch(
     from clipsonic.interfaces.models import run_fetch
 
     run_fetch(names)
+
+
+@models_app.command(
+    "sounds",
+    epilog=examples("models sounds", "models sounds run/model --json"),
+)
+def models_sounds(
+    model: Annotated[
+        str, typer.Argument(help="A model folder, a hub id, or 'mini'.", autocompletion=models_here)
+    ] = "mini",
+) -> None:
+    """List the sounds that a model was trained on."""
+    from clipsonic.interfaces.models import show_sounds
+
+    show_sounds(model)
 
 
 @models_app.command(

@@ -1,5 +1,6 @@
 """`clipsonic models`: what others published, whether it is here, and how it gets here."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,7 @@ from clipsonic.files import only_one
 from clipsonic.interfaces import telling
 from clipsonic.interfaces.progress import bytes_bar
 from clipsonic.interfaces.telling import made, note
+from clipsonic.model_folder import resolve
 from clipsonic.published import PUBLISHED, Published, find, locate
 
 
@@ -26,6 +28,22 @@ def show() -> None:
         for name, row in PUBLISHED.items()
     ]
     telling.show(page, "\n".join(lines))
+
+
+def show_sounds(model: str) -> None:
+    """Print the labels of the sounds that a model was trained on.
+
+    Raises:
+        UserError: there is no such model, or it does not say.
+    """
+    index = resolve(model) / "model_index.json"
+    try:
+        labels = json.loads(index.read_bytes()).get("labels")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{index} cannot be read as the page of a model: {error}") from error
+    if not labels:
+        raise UserError(f"{model} does not say which sounds it was trained on; its data set had no labels")
+    telling.show({"model": model, "sounds": labels}, "\n".join(map(str, labels)))
 
 
 def run_fetch(names: list[str]) -> None:

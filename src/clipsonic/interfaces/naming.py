@@ -25,7 +25,7 @@ def file_name(query: str) -> str:
     """Return a query as the stem of a file name: letters and digits of any script, emoji by their names."""
     text = unicodedata.normalize("NFC", query.encode("utf-8", "replace").decode("utf-8")).lower()
     kept = "".join(each if unicodedata.category(each)[0] in "LMN" or each == "_" else " " for each in text)
-    if not kept.split():
+    if not any(unicodedata.category(each)[0] in "LN" for each in text):
         names = (
             unicodedata.name(each, "") for each in text if unicodedata.category(each) in ("So", "Sm", "Sc")
         )
