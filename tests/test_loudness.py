@@ -86,3 +86,10 @@ def test_no_levels(level) -> None:
         at_loudness(sine(0.1), RATE, level)
     with pytest.raises(UserError, match="peak"):
         at_peak(sine(0.1), level)
+
+
+def test_loudness_far_above_full_scale_is_measured() -> None:
+    wave = sine(0.3)
+    assert integrated_loudness(100 * wave, RATE) == pytest.approx(
+        integrated_loudness(wave, RATE) + 40, abs=0.1
+    )

@@ -55,3 +55,11 @@ def test_an_outline_is_cut_or_goes_on_in_silence() -> None:
 def test_gaps_are_what_is_left() -> None:
     assert gaps([(1.0, 2.5)], 4.0) == [(0.0, 1.0), (2.5, 4.0)]
     assert gaps([(0.0, 1.0), (3.0, 4.0)], 4.0) == [(1.0, 3.0)]
+
+
+def test_what_is_made_too_loud_is_scaled_and_what_is_kept_is_not() -> None:
+    made = 4 * torch.sin(torch.arange(32_000) / 5)[None]
+    kept = torch.full((16_000,), 0.999)
+    out = spliced(made, kept, [(0.0, 1.0)])
+    assert torch.equal(out[0, :15_000], kept[:15_000])
+    assert out[0, 16_000:].abs().max() == pytest.approx(10 ** (-1 / 20), abs=1e-3)

@@ -17,6 +17,9 @@ def integrated_loudness(wave: Float[np.ndarray, "samples"], sample_rate: int) ->
 
     What is shorter than its blocks is measured as if it were repeated.
     """
+    peak = float(np.abs(wave).max(initial=0.0))
+    if peak > 1:  # ffmpeg's histogram of loudness ends at 10 LUFS
+        return integrated_loudness(wave / peak, sample_rate) + 20 * float(np.log10(peak))
     least = round(SHORTEST * sample_rate) + 1
     wave = np.tile(wave, -(-least // max(1, len(wave)))) if len(wave) < least else wave
     graph = av.filter.Graph()

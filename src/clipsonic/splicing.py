@@ -8,6 +8,7 @@ from torch import Tensor
 
 from clipsonic.audio import EDGE, log_mel, to_model_range
 from clipsonic.config import HOP_LENGTH, SAMPLE_RATE
+from clipsonic.loudness import SAFE_PEAK
 
 FADE_SECONDS = 0.02  # over which the sound that was made passes into the one that is kept
 
@@ -37,8 +38,11 @@ def spliced(
 ) -> Float[Tensor, "b samples"]:
     """The sound that was made, with spans of the other in their places, sample by sample.
 
-    At every end of a span that is not an end of the whole, the two fade into each other inside the span.
+    At every end of a span that is not an end of the whole, the two fade into each other inside the span. A made
+    sound that would pass full scale is scaled to -1 dB before: with the kept one in it, the whole cannot be.
     """
+    peak = made.abs().amax(dim=-1, keepdim=True)
+    made = torch.where(peak > 1, made * (SAFE_PEAK / peak), made)
     joined = made.clone()
     whole = made.shape[-1]
     for begin, end in spans:

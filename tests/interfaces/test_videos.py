@@ -58,7 +58,7 @@ def test_the_beginning_of_a_video_of_four_hours(ask, tmp_path) -> None:
     assert code == 0, said
     assert packets_of(out / "out.mp4") == packets_of(video)[: len(packets_of(out / "out.mp4"))]
     assert 2 < max(shown(out / "out.mp4")) < 6
-    code, said, out = ask(video, "out.wav", "--seconds", "3")
+    code, said, out = ask(video, "out.wav", "--seconds", "3", "--overwrite")
     assert code == 0, said
     assert soundfile.info(out / "out.wav").frames == 3 * RATE
 
