@@ -47,7 +47,11 @@ def test_each_clip_is_what_it_is_alone_and_wrong_rows_are_named(
     code, said = clipsonic_command(*words)
     assert code == 2
     assert made(out) == {"dog.wav", "00002-green.wav", "00004-rain-and-wind.wav"}
-    for row, why in ((3, "no picture"), (5, "seed must be a whole number, got 'many'"), (6, "an earlier row is written to")):
+    for row, why in (
+        (3, "no picture"),
+        (5, "seed must be a whole number, got 'many'"),
+        (6, "an earlier row is written to"),
+    ):
         assert f"row {row}: {why}" in said
     assert "3 of 6 rows" in said
     for name, asked in {
@@ -55,7 +59,7 @@ def test_each_clip_is_what_it_is_alone_and_wrong_rows_are_named(
         "00002-green.wav": ("--image", tmp_path / "green.png", "--seed", "8", "--steps", "2"),
         "00004-rain-and-wind.wav": ("rain, and wind", "--seed", "9", "--steps", "3"),
     }.items():
-        target = tmp_path / "alone.wav"
+        target = tmp_path / f"alone-{name}"
         code, said = clipsonic_command(
             "generate", *asked, "--seconds", "0.5", "-o", target, "--model", tiny_model
         )

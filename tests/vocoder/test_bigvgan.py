@@ -133,8 +133,8 @@ def test_other_activations_are_built_and_stored(tmp_path, activation) -> None:
 
 
 def test_is_part_of_a_model_folder(tiny, tiny_pipeline, tmp_path, clipsonic_command) -> None:
-    parts = dict(tiny_pipeline.components, vocoder=tiny)
-    CLIPSonicPipeline(**parts, sampling_steps=2).save(tmp_path / "model")
+    parts = tiny_pipeline.components | {"vocoder": tiny, "sampling_steps": 2}
+    CLIPSonicPipeline(**parts).save(tmp_path / "model")
     out = tmp_path / "dog.wav"
     code, said = clipsonic_command(
         "generate", "a dog", "--model", tmp_path / "model", "-o", out, "--seconds", "1"
