@@ -1,6 +1,7 @@
 """Questions and answers: every clip once before any twice, each answer its own, resumed without loss."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import soundfile
@@ -39,6 +40,12 @@ def test_answers_do_not_depend_on_where_they_were_stopped(labelled, tiny_pipelin
     files = find_audio(tmp_path / "a")
     assert [file.label for file in files] == [question.label for question in asked]
     assert files[0].prompt == f"the sound of {asked[0].label}"
+    for template, words in (
+        ("a photo of {}", "a photo of"),
+        (None, "the sound of"),
+    ):  # pictures have no words
+        answer(tiny_pipeline, asked, replace(how, template=template, score_text="query"), tmp_path / "a")
+        assert find_audio(tmp_path / "a")[0].prompt == f"{words} {asked[0].label}"
 
 
 @pytest.mark.parametrize("labels", [["a", "a", "b", "b"], ["a", "b", "c", "c", "d", "c"]])

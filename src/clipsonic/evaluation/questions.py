@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -70,6 +71,8 @@ class Asking:
         steps: of the solver; the model's own number unless told.
         seconds: length of an answer.
         seed: of the whole; every answer has its own.
+        score_text: what the CLAP score compares answers with: "sound", "the sound of [label]" for all systems, or
+            "query", a system's own words as in the paper; answers to pictures have none and keep "sound".
     """
 
     template: str | None
@@ -78,6 +81,7 @@ class Asking:
     steps: int | None = None
     seconds: float = CLIP_SECONDS
     seed: int = 0
+    score_text: Literal["sound", "query"] = "sound"
 
 
 def answer(
@@ -118,7 +122,8 @@ def answer(
             for path, wave in zip(paths, made.audios, strict=True):
                 write_sound(path, wave)
         on_clip(numbers[-1] + 1)
-    write_index(folder, asked)
+    own = how.score_text == "query" and how.template is not None
+    write_index(folder, asked, str(how.template) if own else SOUND_PROMPT)
 
 
 def write_sound(path: Path, wave: Float[np.ndarray, "samples"]) -> None:
@@ -127,13 +132,13 @@ def write_sound(path: Path, wave: Float[np.ndarray, "samples"]) -> None:
         soundfile.write(file, within_full_scale(wave), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
 
 
-def write_index(folder: Path, asked: Sequence[Question]) -> None:
+def write_index(folder: Path, asked: Sequence[Question], template: str = SOUND_PROMPT) -> None:
     """Which file answers what: the text that its sound is scored against, the label and the clip asked about."""
     with whole_file(folder / INDEX) as binary:
         lines = io.TextIOWrapper(binary, "utf-8", newline="", write_through=True)
         table = csv.writer(lines)
         table.writerow(("file", "prompt", "label", "clip"))
         for number, question in enumerate(asked):
-            words = SOUND_PROMPT.format(question.label)
+            words = template.format(question.label)
             table.writerow((f"{number:05d}.flac", words, question.label, question.clip))
         lines.detach()

@@ -174,7 +174,9 @@ class Steps:
     def _answer(
         self, pipeline: CLIPSonicPipeline, system: System, w: float, asked: list[Question], name: str
     ) -> None:
-        how = Asking(system.template, system.bridge, w, seed=self.preset.seed)
+        how = Asking(
+            system.template, system.bridge, w, seed=self.preset.seed, score_text=self.preset.score_text
+        )
         with bar("clips") as progress:
             task = progress.add_task(name, total=len(asked), note="")
             answer(
