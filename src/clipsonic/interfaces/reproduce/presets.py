@@ -53,7 +53,7 @@ class Reproduction(Frozen):
     # Of Table 5's sliding windows, which move by an eighth of it. The paper's windows of 4 s are of clips of 10 s;
     # answers here last 4.096 s, of which a window of 4 s would be all.
     window_seconds: float = Field(2.048, gt=0)
-    # What the CLAP score compares with: "the sound of [label]", or a system's own query in words, as the paper does.
+    # What the CLAP score compares with: "the sound of [label]", or a system's own query in words, the paper's.
     score_text: Literal["sound", "query"] = "sound"
     seed: int = Field(0, ge=0, lt=SEEDS)
     training_clips: int  # of the training split, for the plan: the user's files decide
