@@ -1,7 +1,8 @@
 """What several tests need: shapes checked at run time, videos made on the spot, a tiny model."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the hub's client is imported
@@ -22,6 +23,19 @@ import av
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
 
 SAMPLE_RATE = 44_100
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is never garbage: the collections below need not look through it."""
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_open() -> Iterator[None]:
+    """Sockets, files and event loops that a module leaves open fail its last test, not a later module's."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
