@@ -2,12 +2,18 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+import random
+import shutil
+import signal
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipsonic.interfaces.threads import share_cores
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the hub's client is imported
+share_cores()  # before torch is imported
 
-import numpy as np
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -18,11 +24,47 @@ with install_import_hook(
 ):
     import clipsonic.pipeline
 
-import av
-
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
+from tests.helpers import chromium, tone, write_video
 
-SAMPLE_RATE = 44_100
+if TYPE_CHECKING:
+    from clipsonic.encoders.mini import MiniEncoder
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with Ctrl-C ignored
+
+NO_BROWSER = "no Chromium, and apt-get cannot install it here"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="run the modules, and the tests of each, in random order"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps modules whose fixtures are dear on one worker each, and shuffles where that is asked for."""
+    for item in items:
+        used = item._fixtureinfo.name2fixturedefs.values()
+        if any(each.scope == "module" and each.argname != nothing_left_open.__name__ for (*_, each) in used):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    if (seed := config.getoption("shuffle")) is not None:
+        names = sorted({str(item.path) for item in items})
+        random.Random(seed).shuffle(names)
+        random.Random(seed).shuffle(items)
+        items.sort(key=lambda item: names.index(str(item.path)))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Says last of all that browser tests did not run."""
+    result = yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        skipped = [each for each in reporter.stats.get("skipped", []) if NO_BROWSER in str(each.longrepr)]
+        if skipped:
+            reporter.write_line(f"{len(skipped)} browser tests were skipped: {NO_BROWSER}", yellow=True)
+    return result
 
 
 def pytest_collection_finish() -> None:
@@ -43,38 +85,10 @@ def two_threads() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 
-def tone(seconds: float, hertz: float = 440.0, level: float = 0.3) -> np.ndarray:
-    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)).astype(
-        "f4"
-    )
-
-
-def write_video(
-    path: Path, wave: np.ndarray | None, seconds: float = 5.0, colour: tuple[int, int, int] = (200, 40, 40)
-) -> Path:
-    """A real mp4 of one colour at 4 frames a second; `wave` is 44.1 kHz mono, None for no audio track."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        picture = container.add_stream("mpeg4", rate=4)
-        picture.width, picture.height, picture.pix_fmt = 96, 64, "yuv420p"
-        sound = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if wave is not None else None
-        for number in range(round(seconds * 4)):
-            image = np.full((64, 96, 3), colour, dtype=np.uint8)
-            image[:, : 4 * number % 96] //= 2
-            container.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(picture.encode(None))
-        if sound is not None and wave is not None:
-            frame = av.AudioFrame.from_ndarray(wave[None], format="flt", layout="mono")
-            frame.rate = SAMPLE_RATE
-            container.mux(sound.encode(frame))
-            container.mux(sound.encode(None))
-    return path
-
-
-@pytest.fixture
-def videos(tmp_path: Path) -> Path:
-    """A folder of four usable videos and five that are not."""
-    folder = tmp_path / "videos"
+@pytest.fixture(scope="session")
+def written_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four usable videos and five that are not: to read only."""
+    folder = tmp_path_factory.mktemp("written") / "videos"
     write_video(folder / "a.mp4", tone(5.0, 440))
     write_video(folder / "b.mp4", tone(5.0, 880), colour=(20, 200, 20))
     write_video(folder / "deep" / "c.mp4", tone(25.0, 1760), seconds=25, colour=(20, 20, 200))
@@ -85,6 +99,12 @@ def videos(tmp_path: Path) -> Path:
     (folder / "text.mp4").write_text("this is no video")
     (folder / "empty.mp4").touch()
     return folder
+
+
+@pytest.fixture
+def videos(written_videos: Path, tmp_path: Path) -> Path:
+    """A copy of those videos, to change."""
+    return shutil.copytree(written_videos, tmp_path / "videos")
 
 
 @pytest.fixture(scope="session")
@@ -170,19 +190,50 @@ def clipsonic_command(
     return run
 
 
-@pytest.fixture
-def labelled(videos: Path, tmp_path: Path, mini_encoder: "MiniEncoder") -> Path:
-    """A prepared data set of four videos with two labels, one of them held out."""
+def prepared(videos: Path, folder: Path, encoder: "MiniEncoder", held_out: set[str]) -> Path:
+    """A data set of the four usable videos with two labels, some of them held out."""
     from clipsonic.data.prepare import prepare
     from clipsonic.data.sources import find_videos
 
-    rows = [
-        "path,label,split",
-        "a.mp4,dog,train",
-        "b.mp4,rain,train",
-        "deep/c.mp4,dog,train",
-        "d é.mp4,rain,test",
-    ]
-    (videos / "list.csv").write_text("\n".join(rows))
-    list(prepare(find_videos([videos / "list.csv"]), tmp_path / "labelled", mini_encoder, workers=1))
-    return tmp_path / "labelled"
+    shutil.copytree(videos, folder / "videos")
+    labels = {"a.mp4": "dog", "b.mp4": "rain", "deep/c.mp4": "dog", "d é.mp4": "rain"}
+    rows = [f"{name},{label},{'test' if name in held_out else 'train'}" for name, label in labels.items()]
+    (folder / "videos" / "list.csv").write_text("\n".join(["path,label,split", *rows]))
+    list(prepare(find_videos([folder / "videos" / "list.csv"]), folder / "data", encoder, workers=1))
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def prepared_labelled(
+    written_videos: Path, tmp_path_factory: pytest.TempPathFactory, mini_encoder: "MiniEncoder"
+) -> Path:
+    return prepared(written_videos, tmp_path_factory.mktemp("labelled"), mini_encoder, {"d é.mp4"})
+
+
+@pytest.fixture(scope="session")
+def prepared_held_out(
+    written_videos: Path, tmp_path_factory: pytest.TempPathFactory, mini_encoder: "MiniEncoder"
+) -> Path:
+    held_out = {"deep/c.mp4", "d é.mp4"}
+    return prepared(written_videos, tmp_path_factory.mktemp("held-out"), mini_encoder, held_out)
+
+
+@pytest.fixture
+def labelled(prepared_labelled: Path, tmp_path: Path) -> Path:
+    """A prepared data set of four videos with two labels, one of them held out."""
+    return shutil.copytree(prepared_labelled, tmp_path / "labelled")
+
+
+@pytest.fixture
+def held_out(prepared_held_out: Path, tmp_path: Path) -> Path:
+    """A prepared data set with four held-out clips of two labels."""
+    return shutil.copytree(prepared_held_out, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """A browser; without one the test is skipped, and the last line of the summary says so."""
+    path = chromium()
+    if path is None:
+        pytest.skip(NO_BROWSER)
+    return path

@@ -1,11 +1,13 @@
 """Videos of any time stamps and codec, and what a file holds."""
 
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 RATE = 16_000
 
@@ -139,3 +141,20 @@ def _waves(
             place += len(few)
             frames.append(frame)
     return frames
+
+
+def huge_frame(path: Path, size: tuple[int, int] = (20_000, 10_000)) -> Path:
+    """A film whose one frame would have 200 million pixels, packed a thousandfold."""
+    packed = io.BytesIO()
+    Image.new("L", size).save(packed, "PNG")
+    with av.open(str(path), "w") as container:
+        screen, track = container.add_stream("png", rate=1), container.add_stream("pcm_s16le", rate=16_000)
+        screen.width, screen.height, screen.pix_fmt = 64, 64, "gray"
+        packet = av.Packet(packed.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.is_keyframe = screen, 0, 0, True
+        container.start_encoding()
+        container.mux(packet)
+        frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), 9000, "i2"), format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        container.mux([*track.encode(frame), *track.encode(None)])
+    return path

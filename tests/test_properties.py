@@ -36,7 +36,7 @@ from clipsonic.settings.prior import PRIOR_PRESETS
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
 from clipsonic.settings.vocoder import VOCODER_PRESETS
 from clipsonic.training.loop import train
-from tests.training.test_faults import Straight
+from tests.training.straight import Straight
 
 LONG = int(os.environ.get("CLIPSONIC_FUZZ", "0"))
 fuzzed = settings(

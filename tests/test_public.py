@@ -5,8 +5,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import clipsonic
-
 ROOT = Path(__file__).parent.parent
 NAMES = """
 import sys, clipsonic
@@ -23,10 +21,6 @@ def test_the_public_names_are_those_of_all() -> None:
     """In a process of its own: what others have imported here is an attribute of the package, too."""
     done = subprocess.run([sys.executable, "-c", NAMES], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_a_name_that_is_not_there_is_said_to_be_so() -> None:
-    assert not hasattr(clipsonic, "Pipeline")
 
 
 def test_a_wheel_holds_all_that_is_no_code() -> None:

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -15,7 +14,7 @@ import torch
 import yaml
 
 from clipsonic.vocoder.streaming import vocode
-from tests.conftest import tone, write_video
+from tests.helpers import tone, write_video
 
 ROOT = Path(__file__).parent.parent
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "audio": "src", "video": "src"}
@@ -66,6 +65,7 @@ def pages(site: Path) -> dict[Path, Loaded]:
     return read
 
 
+@pytest.mark.docs
 def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Loaded]) -> None:
     for path, page in pages.items():
         outside = [each for each in page.fetched if re.match(r"(https?:)?//", each)]
@@ -78,6 +78,7 @@ def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Loaded])
     assert not any("mermaid" in path.read_text() for path in pages)
 
 
+@pytest.mark.docs
 def test_links_and_files_are_there(site: Path, pages: dict[Path, Loaded]) -> None:
     for path, page in pages.items():
         if path.name == "404.html":
@@ -88,6 +89,7 @@ def test_links_and_files_are_there(site: Path, pages: dict[Path, Loaded]) -> Non
                 assert (path.parent / file).exists(), (path.relative_to(site), target)
 
 
+@pytest.mark.docs
 def test_the_site_is_searched_when_opened_as_files(site: Path) -> None:
     """Browsers fetch no JSON and run no worker from files: the index is a script, and so is what stands in."""
     import json
@@ -95,13 +97,15 @@ def test_the_site_is_searched_when_opened_as_files(site: Path) -> None:
     index = (site / "search" / "search_index.js").read_text()
     assert "vocoder" in json.dumps(json.loads(index.removeprefix("var __index = ")))
     assert 'src="javascripts/iframe-worker.js"' in (site / "index.html").read_text()
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no chromium is installed")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+@pytest.mark.docs
+@pytest.mark.browser
+def test_a_browser_searches_the_site_opened_as_files(site: Path, chromium_path: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto((site / "index.html").as_uri())
         page.evaluate("document.querySelector('#__search').click()")
@@ -110,12 +114,14 @@ def test_the_site_is_searched_when_opened_as_files(site: Path) -> None:
         browser.close()
 
 
+@pytest.mark.docs
 def test_every_page_is_in_the_navigation(site: Path, pages: dict[Path, Loaded]) -> None:
     start = {re.split("[?#]", target)[0] for target in pages[site / "index.html"].links}
     names = {str(path.relative_to(site)) for path in pages} - {"404.html", "index.html"}
     assert names <= start | {"."}
 
 
+@pytest.mark.docs
 def test_public_names_are_described(site: Path) -> None:
     text = (site / "python.html").read_text()
     for name in ("CLIPSonicPipeline", "CLIPSonicOutput", "__call__", "from_pretrained", "guidance_interval"):
@@ -124,10 +130,11 @@ def test_public_names_are_described(site: Path) -> None:
 
 def test_pictures_are_small() -> None:
     files = list((ROOT / "docs" / "pictures").glob("*.png"))
-    assert len(files) == 6
+    assert files
     assert all(path.stat().st_size < 150_000 for path in files)
 
 
+@pytest.mark.docs
 def test_examples_of_parts_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from clipsonic.encoders.load import KINDS
     from clipsonic.parts import PARTS
@@ -156,15 +163,6 @@ def test_examples_of_parts_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert colours.encode_image([Image.new("RGB", (9, 9), "red")])[0] @ red > 0.99
     assert names["progress"].step == 2
     assert names["blue"].shape == (16_000,)
-
-
-def test_hooks_call_the_projects_own_tools() -> None:
-    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
-    assert repository["repo"] == "local"
-    makefile = (ROOT / "Makefile").read_text()
-    for hook in repository["hooks"]:
-        assert hook["language"] == "system"
-        assert hook["entry"].replace(".venv/bin", "$(BIN)") in makefile, hook["entry"]
 
 
 def test_citation_is_of_this_version() -> None:

@@ -86,6 +86,7 @@ def test_speed_is_drawn_with_the_crop(videos, tmp_path, mini_encoder) -> None:
     assert len(drawn) > 10
 
 
+@pytest.mark.slow
 def test_batches_and_encoder(videos, tmp_path, mini_encoder) -> None:
     out = tmp_path / "data"
     list(prepare(find_videos([videos]), out, mini_encoder, workers=1))

@@ -17,10 +17,9 @@ from clipsonic.data.footage import Footage
 from clipsonic.data.frames import PICTURE_SIDE
 from clipsonic.data.video import Unusable
 
-from ..conftest import tone
-from ..films import write_film, write_record
+from ..films import huge_frame, write_film, write_record
+from ..helpers import tone
 from .harmful import crashed, greedy, hung
-from .test_media import huge_frame
 
 
 def write_shots(path: Path, shots: list[tuple[float, str]], rate: int = 10) -> Path:
@@ -115,6 +114,7 @@ def test_pictures_at_uneven_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
+@pytest.mark.slow
 def test_four_hours_are_refused_unread_and_their_beginning_is_not(
     tmp_path: Path, ending: str, monkeypatch
 ) -> None:
@@ -153,6 +153,7 @@ def peak() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells")
+@pytest.mark.slow
 def test_huge_frames_are_decoded_elsewhere_or_not_at_all(tmp_path: Path) -> None:
     """A frame of 100 million pixels costs this process nothing; one of 200 million is not decoded."""
     large, larger = huge_frame(tmp_path / "a.mov", (10_000, 10_000)), huge_frame(tmp_path / "b.mov")

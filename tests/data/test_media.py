@@ -25,7 +25,7 @@ from clipsonic.data.readers import GONE, MISSING, _read, read_all
 from clipsonic.data.sources import Video, find_videos
 from clipsonic.data.video import Clip, read_clips
 from clipsonic.errors import UserError
-from tests.films import write_media, write_record
+from tests.films import huge_frame, write_media, write_record
 
 LONG = 30.0  # seconds after which a test gives up
 
@@ -189,23 +189,6 @@ def picture_file(path: Path) -> Path:
     return path
 
 
-def huge_frame(path: Path, size: tuple[int, int] = (20_000, 10_000)) -> Path:
-    """A film whose one frame would have 200 million pixels, packed a thousandfold."""
-    packed = io.BytesIO()
-    Image.new("L", size).save(packed, "PNG")
-    with av.open(str(path), "w") as container:
-        screen, track = container.add_stream("png", rate=1), container.add_stream("pcm_s16le", rate=16_000)
-        screen.width, screen.height, screen.pix_fmt = 64, 64, "gray"
-        packet = av.Packet(packed.getvalue())
-        packet.stream, packet.pts, packet.dts, packet.is_keyframe = screen, 0, 0, True
-        container.start_encoding()
-        container.mux(packet)
-        frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), 9000, "i2"), format="s16", layout="mono")
-        frame.sample_rate = 16_000
-        container.mux([*track.encode(frame), *track.encode(None)])
-    return path
-
-
 USELESS: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "no sound": ("a.mkv", lambda path: made(path, sound=None), "no audio track"),
     "no picture": ("a.mka", lambda path: made(path, picture=None, form="matroska"), "no picture"),
@@ -292,6 +275,7 @@ def test_pictures_that_wait_for_their_sound_are_bounded(tmp_path, monkeypatch) -
     assert len(clip.pictures) >= 3
 
 
+@pytest.mark.slow
 def test_a_picture_that_unpacks_without_bound(tmp_path) -> None:
     path = tmp_path / "bomb.png"
     Image.new("1", (30_000, 30_000)).save(path)
@@ -345,6 +329,7 @@ def devour() -> None:
     np.zeros(16 * 2**30, np.uint8)
 
 
+@pytest.mark.slow
 def test_readers_that_hang_are_killed_or_want_too_much(tmp_path) -> None:
     good = made(tmp_path / "good.mkv")
     bad = {"hang": hang, "killed": be_killed, "devour": devour}

@@ -20,8 +20,8 @@ from clipsonic.data.media_types import WRITTEN_VIDEOS
 from clipsonic.data.muxing import _mux, check_muxing, with_sound
 from clipsonic.errors import UserError
 
-from ..conftest import tone, write_video
 from ..films import RATE, packets_of, shown, sound_of, write_film, write_record
+from ..helpers import tone, write_video
 from .harmful import broken, hungry, starved, writes_for_ever
 
 EVEN = range(0, 2000, 100)
@@ -160,6 +160,7 @@ def test_a_video_that_never_opens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"), [(broken, "crashed"), (starved, "ended"), (hungry, "GB of memory")]
 )
+@pytest.mark.slow
 def test_a_video_that_kills_what_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[..., None], said: str
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_video_that_kills_what_reads_it(
         check_muxing(video, RATE, ".mkv")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_where_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the other process writes: it ends, and what it wrote goes."""
     video, out = write_film(tmp_path / "v.mp4", EVEN), tmp_path / "out.mkv"

@@ -16,7 +16,7 @@ from clipsonic.data.prepare import prepare
 from clipsonic.data.shards import checksum, finished_shards, read_info
 from clipsonic.data.sources import find_videos
 from clipsonic.errors import UserError
-from tests.conftest import tone, write_video
+from tests.helpers import tone, write_video
 
 
 def run(videos: Path, out: Path, encoder, **settings) -> list:

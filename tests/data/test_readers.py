@@ -11,7 +11,7 @@ import pytest
 from clipsonic.data.bounded import once
 from clipsonic.data.readers import decoder_threads, read_all
 from clipsonic.data.sources import Video
-from tests.conftest import tone, write_video
+from tests.helpers import tone, write_video
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,7 +19,7 @@ from clipsonic.data.shards import ShardIndex, read_info
 from clipsonic.data.sources import find_videos
 from clipsonic.errors import UserError
 from clipsonic.files import cache_folder
-from tests.conftest import tone, write_video
+from tests.helpers import tone, write_video
 
 fsspec = pytest.importorskip("fsspec", reason="needs the extra clipsonic[remote]")
 pytest.importorskip("aiohttp", reason="needs the extra clipsonic[remote]")

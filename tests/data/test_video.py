@@ -9,7 +9,7 @@ from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.frames import PICTURE_SIDE
 from clipsonic.data.tape import Tape
 from clipsonic.data.video import Unusable, read_clips
-from tests.conftest import tone, write_video
+from tests.helpers import tone, write_video
 
 CODER_FRAME = (
     400  # samples; a container may count its time from the coder's first frame or from the first sound

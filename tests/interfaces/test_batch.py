@@ -70,6 +70,7 @@ def test_each_clip_is_what_it_is_alone_and_wrong_rows_are_named(
     assert (page["steps"], page["seed"], page["texts"]) == (3, 9, ["rain, and wind"])
 
 
+@pytest.mark.slow
 def test_a_batch_of_videos_names_those_that_are_none(clipsonic_command, tiny_model, tmp_path) -> None:
     write_film(tmp_path / "good.mkv", range(0, 1000, 100))
     write_film(tmp_path / "long.mp4", range(0, 14_400_001, 3_600_000))
@@ -141,7 +142,7 @@ def test_other_weights_under_the_same_name_make_it_anew(clipsonic_command, tiny_
     assert "1 of 1 clips, 1 of them before" in clipsonic_command(*words)[1]
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 def test_several_processes_make_the_same(clipsonic_command, tiny_model, tmp_path) -> None:
     prompts = tmp_path / "prompts.jsonl"
     rows = [{"prompt": ["a dog", "rain"], "weights": [0.3, 0.7], "seed": 3}, {"prompt": "wind", "steps": 1}]

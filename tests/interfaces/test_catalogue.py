@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from clipsonic.data.shards import read_info
-from tests.conftest import tone, write_video
+from tests.helpers import tone, write_video
 
 VGGSOUND = """\
 ---g-f_I2yQ,1,people marching,test

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from clipsonic.data.shards import read_info
-from tests.conftest import tone, write_video
+from tests.helpers import tone, write_video
 
 ray_only = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'clipsonic[cluster]'"
@@ -70,7 +70,7 @@ def killer() -> Iterator[list[int]]:
 @ray_only
 @quiet
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-@pytest.mark.slow
+@pytest.mark.processes
 def test_prepare_gives_the_same_data_set_and_a_lost_worker_loses_nothing(
     videos, tmp_path, monkeypatch, clipsonic_command, tiny_model, killer
 ) -> None:
@@ -85,7 +85,7 @@ def test_prepare_gives_the_same_data_set_and_a_lost_worker_loses_nothing(
 
 @ray_only
 @quiet
-@pytest.mark.slow
+@pytest.mark.processes
 def test_generate_makes_the_same_clips(tmp_path, monkeypatch, clipsonic_command, tiny_model, killer) -> None:
     import torch
 

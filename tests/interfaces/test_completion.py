@@ -87,6 +87,7 @@ TYPED = {
 }
 
 
+@pytest.mark.slow
 def test_in_bash(program) -> None:
     if not (bash := shutil.which("bash")):
         pytest.skip("no bash here")

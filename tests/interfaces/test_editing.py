@@ -11,7 +11,7 @@ from clipsonic.interfaces.answering import _about
 from clipsonic.interfaces.asking import Given
 from clipsonic.loudness import integrated_loudness
 
-from ..conftest import write_video
+from ..helpers import write_video
 
 RATE = 16_000
 QUICK = ("--steps", "2", "--seed", "5")

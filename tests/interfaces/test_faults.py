@@ -17,9 +17,8 @@ import soundfile
 from clipsonic.data import readers
 from clipsonic.data.shards import read_info
 from clipsonic.files import only_one
-from tests.conftest import tone, write_video
 from tests.films import write_media
-from tests.interfaces.test_stopping import group_lives, until
+from tests.helpers import group_lives, tone, until, write_video
 
 Command = Callable[..., tuple[int, str]]
 
@@ -178,7 +177,7 @@ def test_a_drive_that_is_not_there_now(clipsonic_command: Command, words, films,
     assert (code, "does not exist" in said) == (2, True)
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 def test_kill_9_of_prepare(clipsonic_command: Command, words, tmp_path) -> None:
     """Its readers end with it, the folder is free at once, and the same command gives the same shards."""
     for number in range(3, 7):

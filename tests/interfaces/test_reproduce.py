@@ -10,37 +10,9 @@ import pytest
 import soundfile
 
 from clipsonic.config import SAMPLE_RATE
-from clipsonic.data.prepare import prepare
-from clipsonic.data.sources import find_videos
-from clipsonic.encoders.mini import MiniEncoder
 from clipsonic.interfaces.report.charts import largest_confusions
 from clipsonic.interfaces.reproduce.measures import Recordings
-
-TINY = [
-    "--set", "spectrogram.unet.channels=[32,32]", "--set", "spectrogram.unet.blocks=1",
-    "--set", "spectrogram.unet.attention_levels=[1]", "--set", "spectrogram.unet.attention_heads=2",
-    "--set", "spectrogram.diffusion.sampling_steps=2", "--set", "spectrogram.training.steps=1",
-    "--set", "spectrogram.training.batch_size=2", "--set", "spectrogram.training.precision=no",
-    "--set", "prior.depth=1", "--set", "prior.heads=2", "--set", "prior.sampling_steps=2",
-    "--set", "prior.training.steps=1", "--set", "prior.training.batch_size=2",
-    "--set", "prior.training.precision=no",
-    "--set", "clips=4", "--set", "swept=[1.5,3]", "--set", "swept_clips=2",
-]  # fmt: skip
-
-
-@pytest.fixture
-def held_out(videos: Path, tmp_path: Path, mini_encoder: MiniEncoder) -> Path:
-    """A prepared data set with four held-out clips of two labels."""
-    rows = [
-        "path,label,split",
-        "a.mp4,dog,train",
-        "b.mp4,rain,train",
-        "deep/c.mp4,dog,test",
-        "d é.mp4,rain,test",
-    ]
-    (videos / "list.csv").write_text("\n".join(rows))
-    list(prepare(find_videos([videos / "list.csv"]), tmp_path / "data", mini_encoder, workers=1))
-    return tmp_path / "data"
+from tests.helpers import TINY
 
 
 @pytest.fixture

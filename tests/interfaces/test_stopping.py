@@ -5,28 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-LONG = 180.0  # seconds after which a test gives up
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONG
-    while not holds():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.05)
-
-
-def group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+from tests.helpers import PATIENCE, group_lives, until
 
 
 @pytest.fixture
@@ -59,12 +43,12 @@ def process(words) -> Iterator[subprocess.Popen]:
 
 
 @pytest.mark.parametrize("whom", [os.killpg, os.kill], ids=["the terminal's group", "the main process"])
-@pytest.mark.slow
+@pytest.mark.processes
 def test_a_batch_stops_and_goes_on(process, words, clipsonic_command, tmp_path: Path, whom) -> None:
     out = tmp_path / "out"
     until(lambda: (out / "00001-rain.json").exists())
     whom(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=LONG)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 130, said
     assert "Traceback" not in said
     until(lambda: not group_lives(process.pid))
@@ -80,7 +64,7 @@ def test_a_batch_stops_and_goes_on(process, words, clipsonic_command, tmp_path: 
     assert (out / "00001-rain.json").stat().st_mtime_ns == written
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 def test_a_process_that_is_killed_is_told_in_one_line(process, tmp_path: Path) -> None:
     until(lambda: (tmp_path / "out" / "00001-rain.json").exists())
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -89,7 +73,7 @@ def test_a_process_that_is_killed_is_told_in_one_line(process, tmp_path: Path) -
     children = listed.read_text().split()
     workers = [child for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
     os.kill(int(workers[0]), signal.SIGKILL)
-    said = process.communicate(timeout=LONG)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 2, said
     assert "a process was ended from outside" in " ".join(said.split())
     assert "Traceback" not in said

@@ -23,7 +23,7 @@ from clipsonic.interfaces import progress, telling
 from clipsonic.interfaces.cli import app, gather_numbers, main
 from clipsonic.interfaces.options import EXIT_CODES
 from clipsonic.interfaces.stopping import terminable, unbroken
-from tests.interfaces.test_reproduce import TINY, held_out  # noqa: F401  (a fixture)
+from tests.helpers import TINY
 
 DOCS = Path(__file__).parents[2] / "docs"
 SMALL = ["unet.channels=[32]", "unet.blocks=1", "unet.attention_levels=[]", "training.batch_size=1"]
@@ -360,6 +360,7 @@ def test_generate_leaves_whole_clips(said, tiny_model, tmp_path, monkeypatch) ->
     assert whole(tmp_path) == 3
 
 
+@pytest.mark.slow
 def test_prepare_and_train_go_on(said, stopped_at_work, videos, tiny_model, tmp_path) -> None:
     prepare = ["prepare", videos, "--out", "data", "--encoder", tiny_model, "--workers", "1"]
     train = ["train", "spectrogram", "--data", "data", "--out", "run", *SMALL]
@@ -382,6 +383,7 @@ def test_prepare_and_train_go_on(said, stopped_at_work, videos, tiny_model, tmp_
     assert (code, page["steps"], page["examples"], page["settings"]["training"]["steps"]) == (0, 3, 6, 3)
 
 
+@pytest.mark.slow
 def test_evaluate_leaves_nothing_half_written(said, stopped_at_work, tmp_path, monkeypatch) -> None:
     random = np.random.default_rng(0)
     for name in ("made/1.wav", "made/2.wav", "real/1.wav", "real/2.wav"):
@@ -407,7 +409,8 @@ def test_evaluate_leaves_nothing_half_written(said, stopped_at_work, tmp_path, m
     assert (code, json.loads(out)) == (0, json.loads(Path("scores/audio.json").read_text()))
 
 
-def test_reproduce_leaves_nothing_half_written(said, stopped_at_work, held_out, tiny_model, tmp_path) -> None:  # noqa: F811
+@pytest.mark.slow
+def test_reproduce_leaves_nothing_half_written(said, stopped_at_work, held_out, tiny_model, tmp_path) -> None:
     words = ["reproduce", "--data", held_out, "--model", tiny_model, "--out", "work", *TINY]
     code, out, _ = said(*words, "--dry-run", "--json")
     assert code == 0

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,63 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clipsonic import files
-from clipsonic.config import Frozen
 from clipsonic.errors import UserError
-from clipsonic.settings.training import TrainingSettings
 from clipsonic.training import loop
 from clipsonic.training.loop import BAD_BATCH, train
-from clipsonic.training.recipe import Recipe
-
-
-class Line(Frozen):
-    training: TrainingSettings
-
-
-class Straight(Recipe):
-    """A model of two numbers; step 3 is what the test makes of it."""
-
-    def __init__(self, bad: float = 0.0, **training: object) -> None:
-        base = {
-            "steps": 8,
-            "batch_size": 4,
-            "checkpoint_every": 2,
-            "validate_every": 4,
-            "log_every": 1,
-            "workers": 0,
-        }
-        self.training = TrainingSettings(**(base | training))
-        self.settings = Line(training=self.training)
-        torch.manual_seed(0)
-        self.model = torch.nn.Linear(1, 1)
-        self.bad = bad
-
-    @property
-    def data_id(self) -> str:
-        return "a line"
-
-    @property
-    def examples(self) -> int:
-        return 4
-
-    def batches(self, step: int, rank: int, processes: int) -> Iterator[dict[str, Tensor]]:
-        while True:
-            x = torch.randn(4, 1, generator=torch.Generator().manual_seed(step))
-            if step == 3 and self.bad:
-                x[1] = self.bad
-            yield {"x": x, "y": 2 * x + 1}
-            step += 1
-
-    def losses(
-        self, model: torch.nn.Module, batch: dict[str, Tensor], random: torch.Generator
-    ) -> dict[str, Tensor]:
-        return {"mse": (model(batch["x"]) - batch["y"]).square().mean()}
-
-    def validation_loss(self, model: torch.nn.Module) -> float | None:
-        return None
-
-    def export(self, folder: Path) -> None:
-        with files.whole_folder(folder) as aside:
-            (aside / "weight").write_text(repr(self.model.weight.item()))
+from tests.training.straight import Straight
 
 
 class RootOfNought(Straight):
@@ -187,7 +133,7 @@ class Killed(torch.utils.data.Dataset):
         return 8
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 def test_a_reader_that_was_killed(tmp_path, monkeypatch) -> None:
     def batches(self: Straight, *where: int) -> Iterator[Tensor]:
         yield from torch.utils.data.DataLoader(Killed(), num_workers=1, multiprocessing_context="spawn")
@@ -204,15 +150,6 @@ def test_too_little_memory(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(Straight, "losses", losses)
     with pytest.raises(UserError, match=r"out of memory; choose --set training\.batch_size lower"):
         list(train(Straight(), tmp_path / "run"))
-
-
-def test_clocks_that_go_back_change_nothing(tmp_path, monkeypatch) -> None:
-    list(train(Straight(), tmp_path / "whole"))
-    now = iter(range(10**9, 0, -1000))
-    monkeypatch.setattr(time, "time", lambda: float(next(now)))
-    states = list(train(Straight(), tmp_path / "run"))
-    assert all(state.seconds_left >= 0 and state.examples_per_second > 0 for state in states)
-    assert same(state_of(tmp_path / "run"), state_of(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b'{"settings": 1}', b"[" * 100_000])
@@ -233,11 +170,12 @@ def test_a_run_without_the_setting_goes_on(tmp_path) -> None:
     assert [state.step for state in train(Straight(steps=3), tmp_path / "run")] == [3]
 
 
-KILLED = "import sys; from pathlib import Path; from tests.training.test_faults import Straight, train\n"
+KILLED = "import sys; from pathlib import Path; from clipsonic.training.loop import train\n"
+KILLED += "from tests.training.straight import Straight\n"
 KILLED += "for state in train(Straight(), Path(sys.argv[1])): print(state.step, flush=True)"
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 def test_kill_9_then_the_same_numbers(tmp_path) -> None:
     out = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(out)], stdout=subprocess.PIPE, text=True)

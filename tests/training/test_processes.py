@@ -34,7 +34,7 @@ from clipsonic.training.recipe import Recipe
 from clipsonic.training.sharding import local
 from clipsonic.training.spectrogram import SpectrogramRecipe
 from clipsonic.training.vocoder import VocoderRecipe
-from tests.training.test_faults import Straight
+from tests.training.straight import Straight
 
 STEPS, TOGETHER, BREAK = 4, 4, 2
 LOOP = {"steps": STEPS, "precision": "no", "log_every": 1, "warmup_steps": 0, "workers": 0}
@@ -133,7 +133,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mini_encoder) -> Path:
     """A data set, what one process made of it, and what two did."""
     from clipsonic.data.prepare import prepare
     from clipsonic.data.sources import find_videos
-    from tests.conftest import tone, write_video
+    from tests.helpers import tone, write_video
 
     folder = tmp_path_factory.mktemp("processes")
     rows = ["path,split,label"]
@@ -155,7 +155,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mini_encoder) -> Path:
 
 
 @pytest.mark.parametrize("kind", RECIPES)
-@pytest.mark.slow
+@pytest.mark.processes
 def test_two_processes_are_one_with_twice_the_batch(folder: Path, kind: str) -> None:
     alone = losses(RECIPES[kind](folder / "data", 1), folder / "alone" / kind)
     pair = json.loads((folder / f"{kind}.json").read_text())
@@ -178,6 +178,7 @@ def test_two_processes_are_one_with_twice_the_batch(folder: Path, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.processes
 def test_a_run_goes_on_with_another_number_of_processes(folder: Path, kind: str) -> None:
     """Two processes until step 2, then one with twice the batch: the losses of one all along."""
     with pytest.raises(UserError, match="examples_a_step"):  # as large a batch, alone: other examples
@@ -189,12 +190,14 @@ def test_a_run_goes_on_with_another_number_of_processes(folder: Path, kind: str)
 
 
 @pytest.mark.parametrize("kind", SHARDED)
+@pytest.mark.processes
 def test_a_run_of_one_process_goes_on_spread_over_two(folder: Path, kind: str) -> None:
     pair = json.loads((folder / f"{kind}.json").read_text())
     assert pair["gone_on"] == pytest.approx(pair["losses"][BREAK:], rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["lapse", "lapse-sharded"])
+@pytest.mark.processes
 def test_a_loss_that_is_not_finite_in_one_process_is_left_out_by_all(folder: Path, kind: str) -> None:
     pair = json.loads((folder / f"{kind}.json").read_text())
     alone = losses(lapse(folder / "data", 1, False), folder / "alone" / kind)

@@ -213,7 +213,7 @@ def test_a_condition_strays_towards_others_and_stays_nearest_to_its_own() -> Non
     assert 0.55 < away.max() <= 0.8 / (1 + 0.8**2) ** 0.5 + 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.processes
 def test_two_processes_train_one_model(data, tmp_path, tiny_settings) -> None:
     """The same code under torchrun: gradients are averaged, one process writes."""
     changes = ["unet.channels=[32]", "unet.blocks=1", "unet.attention_levels=[]", "training.steps=2"]

@@ -72,12 +72,6 @@ def test_the_published_size_and_half_of_it() -> None:
 
 
 @torch.no_grad()
-def test_other_choices() -> None:
-    said = Discriminators([2], [(256, 64, 256)], multiplier=1e-3)(waves()[0])
-    assert [features[0].shape[1] for _, features in said] == [1, 1]
-
-
-@torch.no_grad()
 def test_a_wave_depends_only_on_itself(small) -> None:
     both = torch.cat(waves())
     for together, alone in zip(small(both), small(both[2:3]), strict=True):

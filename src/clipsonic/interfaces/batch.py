@@ -3,7 +3,6 @@
 import hashlib
 import json
 import multiprocessing
-import os
 import signal
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
@@ -24,6 +23,7 @@ from clipsonic.interfaces.generate import about_clip
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.prompts import read_prompts
 from clipsonic.interfaces.telling import made, manner, note, trouble
+from clipsonic.interfaces.threads import threads_each
 from clipsonic.interfaces.writing import write_clip
 from clipsonic.model_folder import resolve
 
@@ -174,8 +174,7 @@ def work(
         return
     context = multiprocessing.get_context("spawn")
     count = min(processes, len(parts))
-    threads = max(1, (os.cpu_count() or 1) // count)
-    pool = ProcessPoolExecutor(count, context, _begin, (engine, maker, threads))
+    pool = ProcessPoolExecutor(count, context, _begin, (engine, maker, threads_each(count)))
     try:
         with _undisturbed():
             # Not `wait`: Ctrl-C in it leaves futures locked, and the pool's end would wait for them for ever.

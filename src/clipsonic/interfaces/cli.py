@@ -28,6 +28,7 @@ from clipsonic.interfaces.cli_serve import SERVE_EXAMPLES, serve
 from clipsonic.interfaces.cli_train import train_app
 from clipsonic.interfaces.options import Program, Ray, examples, exit_codes
 from clipsonic.interfaces.stopping import terminable
+from clipsonic.interfaces.threads import share_cores
 
 COMPLETING = "_CLIPSONIC_COMPLETE"  # set by the shell that asks what could come next
 
@@ -204,6 +205,8 @@ def main() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # not in its __all__
 
         completion_init()
+    else:
+        share_cores()
     with terminable():
         code = _run(words)
     if code:

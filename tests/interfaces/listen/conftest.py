@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -98,14 +97,13 @@ def server(made_test: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")  # while it runs, no test can run a loop of asyncio
-def browser() -> Iterator["Browser"]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no chromium is installed")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=["--mute-audio", "--no-sandbox"])
+def browser(chromium_path: str) -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=chromium_path, args=["--mute-audio", "--no-sandbox"]
+        )
         yield browser
         browser.close()
 

@@ -39,7 +39,7 @@ def rate(page, rating: int) -> None:
     page.wait_for_selector("#state:text('All answers are saved.')")
 
 
-@pytest.mark.slow
+@pytest.mark.browser
 def test_the_whole_test_on_a_phone(server, new_page, made_test) -> None:
     page = new_page()
     begin(page, server.link)
@@ -80,7 +80,7 @@ def test_the_whole_test_on_a_phone(server, new_page, made_test) -> None:
     assert (last.times, last.rating) == (2, 5 if wanted[9] != 5 else 1)
 
 
-@pytest.mark.slow
+@pytest.mark.browser
 def test_by_keyboard_alone(server, new_page, made_test) -> None:
     page = new_page(1440, 900)
     page.goto(server.link)
@@ -111,6 +111,7 @@ def test_by_keyboard_alone(server, new_page, made_test) -> None:
     assert [answer.rating for answer in answers(made_test)[1]] == [1, 2, 3, 4, 5] * 2
 
 
+@pytest.mark.browser
 def test_a_killed_server_loses_nothing(server, new_page, made_test) -> None:
     page = new_page()
     begin(page, server.link)
@@ -132,6 +133,7 @@ def test_a_killed_server_loses_nothing(server, new_page, made_test) -> None:
     assert "sound 2 of 5" in page.inner_text("#part") and "2 of 10" in page.inner_text("#progress")
 
 
+@pytest.mark.browser
 def test_what_a_closed_tab_had_not_sent_is_sent_later(server, new_page, made_test) -> None:
     page = new_page()
     begin(page, server.link)
@@ -147,6 +149,7 @@ def test_what_a_closed_tab_had_not_sent_is_sent_later(server, new_page, made_tes
     assert [(answer.trial, answer.rating) for answer in answers(made_test)[1]] == [("1-001", 4)]
 
 
+@pytest.mark.browser
 def test_two_tabs_are_one_rater_and_the_later_answer_wins(server, new_page, made_test) -> None:
     one = new_page()
     begin(one, server.link)
@@ -169,6 +172,7 @@ def test_two_tabs_are_one_rater_and_the_later_answer_wins(server, new_page, made
     store.close()
 
 
+@pytest.mark.browser
 def test_the_link_of_a_rater_goes_on_elsewhere(server, new_page, made_test) -> None:
     page = new_page()
     begin(page, server.link)
@@ -181,6 +185,7 @@ def test_the_link_of_a_rater_goes_on_elsewhere(server, new_page, made_test) -> N
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_the_server_ends_when_told(server, how) -> None:
     code = server.end(how)
     assert code == 130

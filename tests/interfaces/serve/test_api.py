@@ -269,6 +269,7 @@ def test_files_that_are_wrong_are_refused_and_not_kept(shared, name, content, st
     ("harm", "said"),
     [(starved, "ran out of memory"), (broken, "crashed"), (hungry, "more than 4 GB of memory")],
 )
+@pytest.mark.slow
 def test_files_that_kill_their_reader_are_refused(
     shared, monkeypatch, what: str, harm: Callable[..., None], said: str
 ) -> None:
@@ -277,6 +278,7 @@ def test_files_that_kill_their_reader_are_refused(
     check_refused(shared, answer, f"the {what} cannot be read: ", said)
 
 
+@pytest.mark.slow
 def test_files_that_would_hold_their_reader_for_ever(shared, monkeypatch) -> None:
     monkeypatch.setattr("clipsonic.interfaces.serve.uploads.LOOK_SECONDS", 1.0)
     jpeg = shared.client.post("/v1/sounds", data=SHORT, files={"image": endless_jpeg()})
@@ -355,6 +357,7 @@ def test_fields_of_a_form_that_are_wrong_are_422(shared, fields, said) -> None:
     assert len(answer.text) < 250
 
 
+@pytest.mark.slow
 def test_an_upload_of_two_gigabytes_is_refused_before_it_is_read(serve) -> None:
     served = serve(upload_bytes=2**20)
     head = b"POST /v1/sounds HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,10 +27,8 @@ from clipsonic.interfaces.serve.page_form import read_form
 from clipsonic.interfaces.serve.run import Address
 from clipsonic.interfaces.serve.server import Server
 from clipsonic.interfaces.serve.uploads import Uploads
-from tests.conftest import write_video
+from tests.helpers import write_video
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 LIMITS = Limits(queue=2, upload_bytes=200_000, pixels=1_000_000)
 TOKEN = "a-token-of-the-test"
 LONG = Request(texts=["rain"], steps=100, seconds=4.0, number=8)  # longer than any test waits
@@ -76,9 +73,9 @@ def site(tiny_pipeline: Any) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(chromium_path: str) -> Iterator[Any]:
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -138,7 +135,7 @@ def tells(page: Any, words: str | re.Pattern[str]) -> None:
     expect(page.locator("#status")).to_have_text(words)
 
 
-@in_browser
+@pytest.mark.browser
 def test_makes_what_is_asked(page: Any, site: Site, tmp_path: Path) -> None:
     assert page.title() == "clipsonic"
     assert page.evaluate("document.documentElement.lang") == "en"
@@ -146,7 +143,7 @@ def test_makes_what_is_asked(page: Any, site: Site, tmp_path: Path) -> None:
     shows(page, "result", "rain seed 7, 1.0 s", "rain seed 8, 1.0 s")
     tells(page, "Done: 2 sounds.")
     card = page.locator("#result .clip").first
-    page.wait_for_function("document.querySelector('#result audio').duration === 1")
+    page.wait_for_function("document.querySelector('#result audio')?.duration === 1")
     assert card.locator("img").evaluate("picture => picture.decode().then(() => picture.naturalHeight)") == 64
     assert "hertz" in card.locator("img").get_attribute("alt")
     assert card.locator(".seconds i").all_inner_texts()[-1] == "1 s"
@@ -166,13 +163,13 @@ def test_makes_what_is_asked(page: Any, site: Site, tmp_path: Path) -> None:
     assert (sidecar["seed"], sidecar["steps"], sidecar["texts"]) == (7, 2, ["rain"])
 
 
-@in_browser
+@pytest.mark.browser
 def test_an_example_is_one_click(page: Any) -> None:
     page.get_by_role("button", name="a violin").click()
     expect(page.locator("#result .clip")).to_contain_text(re.compile(r"^a violin seed \d+, 4.1 s"))
 
 
-@in_browser
+@pytest.mark.browser
 def test_lists_the_visit_until_its_tab_is_closed(page: Any, site: Site) -> None:
     make(page, "rain", seed="1")
     shows(page, "result", "rain seed 1, 1.0 s")
@@ -182,45 +179,45 @@ def test_lists_the_visit_until_its_tab_is_closed(page: Any, site: Site) -> None:
     page.reload()
     shows(page, "history", "a dog seed 2, 1.0 s", "rain seed 1, 1.0 s")
     page.locator("#history audio").nth(1).evaluate("audio => audio.play()")
-    page.wait_for_function("document.querySelectorAll('#history audio')[1].currentTime > 0.1")
+    page.wait_for_function("document.querySelectorAll('#history audio')[1]?.currentTime > 0.1")
     page.locator("#history summary").nth(1).click()
-    page.wait_for_function("document.querySelectorAll('#history img')[1].naturalHeight === 64")
+    page.wait_for_function("document.querySelectorAll('#history img')[1]?.naturalHeight === 64")
     made = json.loads(page.evaluate("clipsonic.kept()[0]"))
     site.desk.forget(site.desk.get(made[0]))
     page.reload()
     shows(page, "history", "a dog seed 2, 1.0 s")
-    assert "1 older request is no longer kept" in page.locator("#history").inner_text()
+    expect(page.locator("#history")).to_contain_text("1 older request is no longer kept")
     other = page.context.new_page()
     other.goto(site.url)
     other.wait_for_selector("#make")
-    assert "until you close this tab" in other.locator("#history").inner_text()
+    expect(other.locator("#history")).to_contain_text("until you close this tab")
 
 
-@in_browser
+@pytest.mark.browser
 def test_cancels(page: Any, site: Site) -> None:
     ended = site.desk.stats.ended.get("cancelled", 0)
     cancel = page.get_by_role("button", name="Cancel")
-    assert cancel.is_disabled()
+    expect(cancel).to_be_disabled()
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("number input for Steps").fill("100")
     field(page, "Length in seconds").fill("30")
     field(page, "Words").fill("rain")
     field(page, "Words").press("Enter")
     tells(page, "Making the sound.")
-    page.wait_for_function("document.querySelector('#meter progress').value > 0")
-    assert re.fullmatch(r"\d+ %, about \d+ (s|min) left", page.locator("#meter").inner_text().strip())
-    assert page.get_by_role("button", name="Make the sound").is_disabled()
+    page.wait_for_function("document.querySelector('#meter progress')?.value > 0")
+    expect(page.locator("#meter")).to_have_text(re.compile(r"^\s*\d+ %, about \d+ (s|min) left\s*$"))
+    expect(page.get_by_role("button", name="Make the sound")).to_be_disabled()
     page.reload()  # what is being made is followed on
     tells(page, "Making the sound.")
     page.get_by_role("button", name="Cancel").click()
     tells(page, "Cancelled.")
     assert site.desk.stats.ended["cancelled"] == ended + 1
-    assert page.locator("#result .clip").count() == 0
+    expect(page.locator("#result .clip")).to_have_count(0)
     make(page)
     shows(page, "result", "seed")
 
 
-@in_browser
+@pytest.mark.browser
 def test_says_when_the_queue_is_full(page: Any, site: Site) -> None:
     jobs = [site.desk.submit(LONG)]
     while jobs[0].state == "waiting":
@@ -239,7 +236,7 @@ def test_says_when_the_queue_is_full(page: Any, site: Site) -> None:
     shows(page, "result", "seed")
 
 
-@in_browser
+@pytest.mark.browser
 def test_says_what_is_wrong_in_a_sentence(page: Any, tmp_path: Path) -> None:
     page.get_by_role("button", name="Make the sound").click()
     tells(page, "Say what to hear: write some words, or give a picture or a video.")
@@ -255,7 +252,7 @@ def test_says_what_is_wrong_in_a_sentence(page: Any, tmp_path: Path) -> None:
         tells(page, sentence)
 
 
-@in_browser
+@pytest.mark.browser
 def test_takes_pictures_and_videos_and_refuses_what_is_neither(page: Any, site: Site, tmp_path: Path) -> None:
     picture, words = tmp_path / "a street.png", tmp_path / "words.png"
     Image.new("RGB", (64, 48), (200, 30, 30)).save(picture)
@@ -282,7 +279,7 @@ def test_takes_pictures_and_videos_and_refuses_what_is_neither(page: Any, site: 
     assert site.folder.stat().st_mode & 0o077 == 0
 
 
-@in_browser
+@pytest.mark.browser
 def test_refuses_uploads_of_another_kind_or_size(page: Any, tmp_path: Path) -> None:
     for name, content, said in (
         ("notes.txt", b"text", "Invalid file type: notes.txt"),
@@ -294,7 +291,7 @@ def test_refuses_uploads_of_another_kind_or_size(page: Any, tmp_path: Path) -> N
     assert page.locator("#picture img").count() == 0
 
 
-@in_browser
+@pytest.mark.browser
 def test_works_by_keyboard_alone_and_names_everything(page: Any) -> None:
     reached = []
     field(page, "Words").focus()
@@ -324,7 +321,7 @@ def test_works_by_keyboard_alone_and_names_everything(page: Any) -> None:
     assert (live.get_attribute("role"), live.get_attribute("aria-live")) == ("status", "polite")
 
 
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_fits_a_phone_and_can_be_read(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
@@ -355,7 +352,7 @@ def contrast(page: Any, place: str) -> float:
     return bright / dark
 
 
-@in_browser
+@pytest.mark.browser
 def test_the_token_opens_all_of_it(chromium: Any, tiny_pipeline: Any) -> None:
     with served(tiny_pipeline, TOKEN) as site, httpx.Client(base_url=site.url) as stranger:
         job = site.desk.submit(Request(texts=["rain"], steps=2, seconds=1.0, seed=3))
@@ -387,12 +384,13 @@ def test_the_token_opens_all_of_it(chromium: Any, tiny_pipeline: Any) -> None:
         page.wait_for_selector("#make")
         make(page)
         shows(page, "result", "seed")
-        page.wait_for_function("document.querySelector('#result audio').duration === 1")
+        page.wait_for_function("document.querySelector('#result audio')?.duration === 1")
         (cookie,) = page.context.cookies()
         assert (cookie["httpOnly"], cookie["sameSite"], TOKEN in cookie["value"]) == (True, "Strict", False)
         page.context.close()
 
 
+@pytest.mark.slow
 def test_nothing_of_gradio_is_open_that_the_page_does_not_need(site: Site) -> None:
     with httpx.Client(base_url=site.url) as client:
         for path in (

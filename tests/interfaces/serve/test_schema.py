@@ -1,9 +1,7 @@
 """Requests made up from the API's schema, right and wrong ones: every answer is one that the schema knows."""
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
 
 EXAMPLES = 6  # of each kind, for each operation
 # No schema says what is in a file, that a request must ask for something, or that weights come one each.
@@ -12,7 +10,11 @@ BEYOND = "positive_data_acceptance"
 
 # schemathesis draws with `random` inside its strategies; hypothesis warns of that.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+@pytest.mark.slow
 def test_requests_made_up_from_the_schema(serve) -> None:
+    import schemathesis  # seconds that the quick tests need not spend
+    from schemathesis import GenerationMode
+
     served = serve("s3cret", steps=2, seconds=0.2, candidates=2, queue=4)
     headers = {"Authorization": "Bearer s3cret"}
     schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json", timeout=60)

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,21 +32,18 @@ def run(test: Path, host: str, port: int, token: str | None) -> None:
     from clipsonic.interfaces.listen.store import Store
 
     bound = _bind(host, port)
-    store = Store(test)
-    address = f"[{host}]" if ":" in host else host
-    link = f"http://{address}:{bound.getsockname()[1]}/" + (
-        f"?token={quote(token, safe='')}" if token else ""
-    )
-    telling.show({"link": link}, link)
-    sys.stdout.flush()  # before the first rater, also where it is piped
-    telling.note(f"answers are kept in {test}; Ctrl-C ends it")
-    try:
-        config = uvicorn.Config(
-            build_app(test, plan, store, token), http=Protocol, log_level="warning", access_log=False
+    with bound, closing(Store(test)) as store:
+        app = build_app(test, plan, store, token)
+        bound.listen()  # whoever opens the link at once waits, and is not refused
+        address = f"[{host}]" if ":" in host else host
+        link = f"http://{address}:{bound.getsockname()[1]}/" + (
+            f"?token={quote(token, safe='')}" if token else ""
         )
+        telling.show({"link": link}, link)
+        sys.stdout.flush()  # before the first rater, also where it is piped
+        telling.note(f"answers are kept in {test}; Ctrl-C ends it")
+        config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[bound])
-    finally:
-        store.close()
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -54,8 +52,12 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         family, kind, proto, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, proto)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(place)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(place)
+        except OSError:
+            bound.close()
+            raise
     except OSError as error:
         raise UserError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
     return bound
