@@ -1,8 +1,9 @@
 """The local web page, in Gradio, on top of the queue. Nothing in it is fetched from anywhere but this server."""
 
+import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,23 +38,27 @@ def mount(app: FastAPI, desk: Desk, limits: Limits, token: str | None, prefix: s
     from clipsonic.interfaces.serve.page_layout import layout
 
     _fetch_nothing()
-    gr.mount_gradio_app(
-        app,
-        layout(desk, limits),
-        "/",
-        root_path=prefix or None,
-        footer_links=[],
-        run_history=False,
-        show_error=True,
-        max_file_size=limits.upload_bytes,
-        ssr_mode=False,
-        enable_monitoring=False,
-        pwa=False,
-        mcp_server=False,
-        theme=_theme(),
-        css=(HERE / "page.css").read_text("utf-8"),
-        head=f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>",
-    )
+
+    def make() -> None:
+        gr.mount_gradio_app(
+            app,
+            layout(desk, limits),
+            "/",
+            root_path=prefix or None,
+            footer_links=[],
+            run_history=False,
+            show_error=True,
+            max_file_size=limits.upload_bytes,
+            ssr_mode=False,
+            enable_monitoring=False,
+            pwa=False,
+            mcp_server=False,
+            theme=_theme(),
+            css=(HERE / "page.css").read_text("utf-8"),
+            head=f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>",
+        )
+
+    _in_a_loop(make)
     mounted: Any = app.router.routes[-1]
     mounted.app = Gate(mounted.app, files(desk, Path(folder.name)), token)
     inner = app.router.lifespan_context
@@ -68,6 +73,20 @@ def mount(app: FastAPI, desk: Desk, limits: Limits, token: str | None, prefix: s
 
     app.router.lifespan_context = with_folder
     return app
+
+
+def _in_a_loop(make: Callable[[], None]) -> None:
+    """Call `make` while an event loop runs: Gradio else opens one for each of its locks, and closes none."""
+
+    async def call() -> None:
+        make()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(call())
+    else:
+        make()
 
 
 def _fetch_nothing() -> None:
