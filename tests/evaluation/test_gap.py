@@ -8,7 +8,7 @@ from clipsonic.bridges.training_free import MeanShift, Retrieval
 from clipsonic.data.pairs import Pairs
 from clipsonic.encoding import TextEncoding
 from clipsonic.evaluation.bootstrap import bootstrap_mean
-from clipsonic.evaluation.gap import measure_gap, noisy_cosine, principal_plane
+from clipsonic.evaluation.gap import measure_gap, noisy_cosine, one_frame_each, principal_plane
 
 D = 16
 
@@ -80,3 +80,17 @@ def test_the_plane_holds_the_largest_variance() -> None:
     mean, plane = principal_plane(rows + 7)
     torch.testing.assert_close(mean, (rows + 7).mean(0))
     assert plane[:2].abs().sum() > 1.9  # the first two axes
+
+
+def test_one_random_frame_of_each_clip() -> None:
+    pairs = shifted_pairs()
+    one = one_frame_each(pairs, seed=1)
+    assert sorted(one.items.tolist()) == list(range(10))
+    assert all(row in pairs.links.tolist() for row in one.links.tolist())
+    assert all(
+        image // 2 == item for (_, image), item in zip(one.links.tolist(), one.items.tolist(), strict=True)
+    )
+    others = {tuple(one_frame_each(pairs, seed=seed).links[:, 1].tolist()) for seed in range(5)}
+    assert len(others) > 1
+    few = one_frame_each(pairs, clips=3)
+    assert len(set(few.items.tolist())) == len(few) == 3

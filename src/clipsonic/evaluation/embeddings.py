@@ -102,17 +102,17 @@ def cut(
     return [wave[start : start + window] for start in range(0, max(0, len(wave) - window) + 1, hop)]
 
 
-def load_sound_embedding(name: str) -> SoundEmbedding:
-    """`vggish`, `clap`, `mini`, or the folder of a language-audio encoder => what to hear with.
+def load_sound_embedding(name: str, device: str = "cpu") -> SoundEmbedding:
+    """Load `vggish`, `clap`, `mini`, or the folder of a language-audio encoder, onto a device.
 
     Raises:
         UserError: it is not here; says how to get it.
     """
     if name == "vggish":
         try:
-            return VGGishEmbedding(load_vggish(require("vggish")))
+            return VGGishEmbedding(load_vggish(require("vggish")).to(device))
         except UserError as error:
             raise UserError(f"{error}; --embedding mini works offline") from error
-    encoder = load_audio_encoder(name)
+    encoder = load_audio_encoder(name).to(device)
     seconds = CLAP_SECONDS if isinstance(encoder, CLAPEncoder) else MINI_SECONDS
     return AudioEncoderEmbedding(encoder, seconds, seconds)

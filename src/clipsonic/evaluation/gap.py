@@ -1,7 +1,7 @@
 """The modality gap, Table 2 of the paper: how near a bridged text comes to the true image embedding."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,19 @@ class Gap:
     embeddings: dict[str, Float[Tensor, "n d"]]  # bridge => one embedding a pair
     images: Float[Tensor, "n d"]  # the true ones
     labels: list[str]  # the text of each pair
+
+
+def one_frame_each(pairs: Pairs, clips: int | None = None, seed: int = 0) -> Pairs:
+    """Return one random (text, image) pair of each clip, as a clip is conditioned on one random frame.
+
+    Args:
+        clips: draw at most so many clips, without replacement; None keeps all.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(pairs))
+    _, first = np.unique(pairs.items.numpy()[order], return_index=True)
+    chosen = torch.from_numpy(np.sort(random.permutation(order[first])[:clips]))
+    return replace(pairs, links=pairs.links[chosen], items=pairs.items[chosen])
 
 
 def measure_gap(

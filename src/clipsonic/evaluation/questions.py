@@ -108,7 +108,7 @@ def answer(
             if how.template is None:
                 rows = torch.stack([question.picture for question in part])
                 if (over := pipeline.check_bridge(how.bridge)) is not None:
-                    rows = among_pictures(over).over(rows)
+                    rows = among_pictures(over).over(rows.to(over.device))
             else:
                 words = [how.template.format(question.label) for question in part]
                 rows = pipeline.embed(words, bridge=how.bridge, generators=seeds)

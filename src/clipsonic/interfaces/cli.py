@@ -26,7 +26,7 @@ from clipsonic.interfaces.cli_listen import listen_app
 from clipsonic.interfaces.cli_models import models_app
 from clipsonic.interfaces.cli_serve import SERVE_EXAMPLES, serve
 from clipsonic.interfaces.cli_train import train_app
-from clipsonic.interfaces.options import Program, Ray, examples, exit_codes
+from clipsonic.interfaces.options import Device, Program, Ray, examples, exit_codes
 from clipsonic.interfaces.stopping import terminable
 from clipsonic.interfaces.threads import share_cores
 
@@ -89,11 +89,12 @@ def prepare(
     clip_seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 10.0,
     workers: Annotated[int | None, typer.Option(help="Reader processes; one a core unless told.")] = None,
     ray: Ray = None,
+    device: Device = "cpu",
 ) -> None:
     """Turn videos into a data set to train on; the same command goes on where it was stopped."""
     from clipsonic.interfaces.prepare import run
 
-    run(videos, out, encoder, clip_seconds, workers, ray)
+    run(videos, out, encoder, clip_seconds, workers, ray, device)
 
 
 @app.command(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clipsonic.interfaces.choices import BRIDGES, EARS, EYES, SCORERS, among, models
-from clipsonic.interfaces.options import examples
+from clipsonic.interfaces.options import Device, examples
 
 evaluate_app = typer.Typer(help="Measure a model, or a folder of sounds.", no_args_is_help=True)
 
@@ -62,12 +62,13 @@ def evaluate_audio(
         typer.Option(help="One of the labels to choose from, taken as it is; may be repeated."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for audio.json.")] = None,
+    device: Device = "cpu",
 ) -> None:
     """Sounds against real ones and against their words: FAD, FID of mels, CLAP score, class agreement."""
     from clipsonic.interfaces.evaluate_audio import run_audio, split_labels
 
     choices = [*split_labels(labels), *(label or [])]
-    run_audio(folder, reference, prompts, embedding, score_with, images_with, choices, out)
+    run_audio(folder, reference, prompts, embedding, score_with, images_with, choices, out, device)
 
 
 @evaluate_app.command(
@@ -97,12 +98,20 @@ def evaluate_gap(
     condition_noise: Annotated[
         float | None, typer.Option(help="Also show the cosine that this much noise on the condition leaves.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bridges that draw.")] = 0,
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Measure at most so many held-out clips, drawn at random (all).")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the frames and clips drawn, and of bridges that sample.")
+    ] = 0,
+    device: Device = "cpu",
 ) -> None:
     """The modality gap (Table 2): how near each bridge comes to the true image embeddings."""
     from clipsonic.interfaces.evaluate import run_gap
 
-    run_gap(model, data, out, bridge or [], with_bridge or [], split or [], condition_noise, seed)
+    run_gap(
+        model, data, out, bridge or [], with_bridge or [], split or [], condition_noise, seed, clips, device
+    )
 
 
 @evaluate_app.command(
@@ -137,8 +146,9 @@ def evaluate_reconstruction(
             help="What scores sounds against labels: clap, mini or none.", autocompletion=among(SCORERS)
         ),
     ] = None,
+    device: Device = "cpu",
 ) -> None:
     """How much of a sound survives mel and vocoder, beside Griffin-Lim on the same recordings."""
     from clipsonic.interfaces.reconstruction import run
 
-    run(data, vocoder or [], out, embedding, score_with)
+    run(data, vocoder or [], out, embedding, score_with, device)

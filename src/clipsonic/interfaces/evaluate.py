@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipsonic.errors import UserError
 from clipsonic.files import only_one, write_json
+from clipsonic.interfaces.engine import check_device
 from clipsonic.interfaces.pictures import save_gap
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.stopping import unbroken
@@ -24,10 +25,13 @@ def run_gap(
     splits: list[str],
     noise: float | None,
     seed: int,
+    clips: int | None = None,
+    device: str = "cpu",
 ) -> None:
-    """Measures every bridge of a model on a data set's held-out clips."""
+    """Measure every bridge of a model on one random frame of each held-out clip, of at most `clips` clips."""
+    check_device(device)
     with only_one(out):
-        _run_gap(model, data, out, names, added, splits, noise, seed)
+        _run_gap(model, data, out, names, added, splits, noise, seed, clips, device)
 
 
 def _run_gap(
@@ -39,11 +43,13 @@ def _run_gap(
     splits: list[str],
     noise: float | None,
     seed: int,
+    clips: int | None,
+    device: str,
 ) -> None:
     from clipsonic import __version__
     from clipsonic.data.pairs import labelled_pairs
     from clipsonic.data.shards import read_info
-    from clipsonic.evaluation.gap import measure_gap, noisy_cosine
+    from clipsonic.evaluation.gap import measure_gap, noisy_cosine, one_frame_each
     from clipsonic.pipeline import CLIPSonicPipeline
 
     info = read_info(data)
@@ -59,11 +65,16 @@ def _run_gap(
         )
     bridges = {name: pipeline.check_bridge(name) for name in names or pipeline.bridges}
     bridges |= _from_elsewhere(added, info.encoder_id)
-    pairs = labelled_pairs(data, held_out)
+    bridges = {name: bridge if bridge is None else bridge.to(device) for name, bridge in bridges.items()}
+    pairs = one_frame_each(labelled_pairs(data, held_out), clips, seed)
     with bar("embeddings") as progress:
         task = progress.add_task("bridging", total=len(pairs) * len(bridges), note="")
         gap = measure_gap(
-            pairs, pipeline.encoder, bridges, seed, lambda done: progress.update(task, completed=done)
+            pairs,
+            pipeline.encoder.to(device),
+            bridges,
+            seed,
+            lambda done: progress.update(task, completed=done),
         )
     page: dict[str, Any] = {
         "model": model,
@@ -89,7 +100,7 @@ def _run_gap(
         cosine = page["condition_noise"]["cosine"]
         lines.append(f"noise {noise:g} on the condition while training: {cosine:.3f}")
     lines.append(
-        f"{len(pairs)} pairs of {gap.rows[0].cosine.items} clips; 95 % bootstrap intervals over clips"
+        f"one random frame of each of {len(pairs)} held-out clips; 95 % bootstrap intervals over clips"
     )
     show(page, "\n".join(lines))
     note(f"{out / 'gap.json'}  {out / 'gap.png'}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from clipsonic.errors import UserError
 from clipsonic.files import only_one, write_json
+from clipsonic.interfaces.engine import check_device
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.telling import note, show
 
@@ -48,10 +49,12 @@ def run_audio(
     images_with: str,
     labels: Sequence[str],
     out: Path | None,
+    device: str = "cpu",
 ) -> None:
     """Measures, prints and writes; what is missing is told before anything is heard."""
+    check_device(device)
     with nullcontext() if out is None else only_one(out):
-        _run_audio(folder, reference, prompts, embedding, score_with, images_with, labels, out)
+        _run_audio(folder, reference, prompts, embedding, score_with, images_with, labels, out, device)
 
 
 def _run_audio(
@@ -63,6 +66,7 @@ def _run_audio(
     images_with: str,
     labels: Sequence[str],
     out: Path | None,
+    device: str,
 ) -> None:
     from clipsonic import __version__
     from clipsonic.encoders.load import load_audio_encoder
@@ -78,11 +82,11 @@ def _run_audio(
             f"clips are labelled '{strangers[0]}', which is not among --labels ({'; '.join(choices)}); "
             "put a label with commas in double quotes, or give each with --label"
         )
-    ear = load_sound_embedding(embedding)
+    ear = load_sound_embedding(embedding, device)
     if score_with is None:
         score_with = NONE if embedding == "vggish" else embedding
-    scorer = None if score_with == NONE else load_audio_encoder(score_with)
-    eye = None if images_with == NONE else MelImageEmbedding(choose_encoder(images_with))
+    scorer = None if score_with == NONE else load_audio_encoder(score_with).to(device)
+    eye = None if images_with == NONE else MelImageEmbedding(choose_encoder(images_with, device))
     scores = measure(made, real, ear, eye, scorer, choices)
     page = {
         "folder": str(folder),

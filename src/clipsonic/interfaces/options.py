@@ -6,6 +6,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from clipsonic.interfaces.choices import DEVICES, among
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors and what is asked to be shown.")]
 Json = Annotated[
@@ -18,6 +20,10 @@ Ray = Annotated[
         metavar="ADDRESS",
         help="Share the work out over this Ray cluster; 'local' begins one on this machine.",
     ),
+]
+
+Device = Annotated[
+    str, typer.Option(help="Device of the networks, such as cuda.", autocompletion=among(DEVICES))
 ]
 
 EXIT_CODES = {

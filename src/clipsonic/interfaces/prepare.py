@@ -13,6 +13,7 @@ from clipsonic.data.sources import find_videos
 from clipsonic.encoders.base import Encoder
 from clipsonic.errors import UserError
 from clipsonic.interfaces.clustered import reader_of
+from clipsonic.interfaces.engine import check_device
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.telling import made, manner, note
 
@@ -24,6 +25,7 @@ def run(
     clip_seconds: float,
     workers: int | None,
     ray: str | None = None,
+    device: str = "cpu",
 ) -> None:
     """Prepares, shows progress, and says at the end what the data set holds."""
     if not 2.048 <= clip_seconds <= 600:
@@ -32,8 +34,9 @@ def run(
         raise UserError(f"{workers} reader processes; at least one is needed")
     if url_of(out) is not None:
         raise UserError(f"{url_of(out)} cannot be written to; name a folder, and copy it there afterwards")
+    check_device(device)
     videos = find_videos(sources, note)
-    encoder = choose_encoder(encoder_name)
+    encoder = choose_encoder(encoder_name, device)
     began, seconds_before = time.monotonic(), None
     with bar("videos") as progress:
         task = progress.add_task("preparing", total=len(videos), note="")
@@ -65,8 +68,12 @@ def _tell_skipped(skipped: Mapping[str, str], out: Path) -> None:
         note(f"  ... all of them with reasons in {out / 'dataset.json'}")
 
 
-def choose_encoder(name: str) -> Encoder:
-    """`mini`, a model or encoder folder, or a CLIP's hub id or folder => the encoder."""
+def choose_encoder(name: str, device: str = "cpu") -> Encoder:
+    """Load the encoder of `mini`, a model or encoder folder, or a CLIP's hub id or folder, onto a device."""
+    return _encoder(name).to(device)
+
+
+def _encoder(name: str) -> Encoder:
     from clipsonic.encoders.clip import CLIPEncoder
     from clipsonic.encoders.load import KINDS, load_encoder
     from clipsonic.model_folder import is_hub_id, shipped

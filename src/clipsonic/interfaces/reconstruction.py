@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clipsonic.errors import UserError
 from clipsonic.files import only_one, write_json
+from clipsonic.interfaces.engine import check_device
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.stopping import unbroken
 from clipsonic.interfaces.telling import note, show
@@ -24,10 +25,12 @@ def run(
     out: Path,
     embedding: str,
     score_with: str | None,
+    device: str = "cpu",
 ) -> None:
     """Measures, prints and writes; what is missing is told before anything is heard."""
+    check_device(device)
     with only_one(out):
-        _run(data, vocoders, out, embedding, score_with)
+        _run(data, vocoders, out, embedding, score_with, device)
 
 
 def _run(
@@ -36,6 +39,7 @@ def _run(
     out: Path,
     embedding: str,
     score_with: str | None,
+    device: str,
 ) -> None:
     import numpy as np
 
@@ -55,10 +59,11 @@ def _run(
     made = {WITHOUT_WEIGHTS: load_vocoder(WITHOUT_WEIGHTS)} | {
         (name if vocoders else "mini"): load_vocoder(name) for name in names
     }
-    ear = None if embedding == NONE else load_sound_embedding(embedding)
+    made = {name: each.to(device) for name, each in made.items()}
+    ear = None if embedding == NONE else load_sound_embedding(embedding, device)
     if score_with is None:
         score_with = embedding if embedding in ("clap", "mini") else NONE
-    scorer = None if score_with == NONE else load_audio_encoder(score_with)
+    scorer = None if score_with == NONE else load_audio_encoder(score_with).to(device)
     waves = Waves(data, held_out=True, crop=SAMPLE_RATE)
     recordings = []
     for number, label in enumerate(waves.labels):

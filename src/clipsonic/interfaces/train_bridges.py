@@ -36,9 +36,10 @@ def run_prior_recipe(
     captions: Path | None,
     encoder_name: str,
     dry_run: bool = False,
+    device: str = "cpu",
 ) -> None:
-    """Trains a diffusion prior with these settings."""
-    pairs, held_out, encoder = _pairs(data, captions, encoder_name, out / "embeddings")
+    """Train a diffusion prior with these settings; the encoder runs on `device`."""
+    pairs, held_out, encoder = _pairs(data, captions, encoder_name, out / "embeddings", device)
     announce("prior", settings.training, out, dry_run)
 
     from clipsonic.training.prior import PriorRecipe
@@ -56,12 +57,14 @@ def run_bridge(
     encoder_name: str,
     keys: str = "text",
     count: int | None = None,
+    device: str = "cpu",
 ) -> None:
     """Computes a bridge and saves it.
 
     Args:
         keys: of retrieval, what is compared: `text` or `image`.
         count: of centres to store in place of all pictures; with image keys.
+        device: of the encoder.
     """
     from clipsonic.bridges.load import is_bridge
 
@@ -70,7 +73,7 @@ def run_bridge(
     if out.is_file() or (held and not is_bridge(out)):
         raise UserError(f"{out} holds something else than a bridge; name another folder")
     with only_one(out):
-        _run_bridge(kind, out, data, captions, encoder_name, keys, count)
+        _run_bridge(kind, out, data, captions, encoder_name, keys, count, device)
 
 
 def _run_bridge(
@@ -81,6 +84,7 @@ def _run_bridge(
     encoder_name: str,
     keys: str,
     count: int | None,
+    device: str,
 ) -> None:
     from clipsonic.bridges.training_free import LinearMap, MeanShift, Retrieval, centres
 
@@ -92,7 +96,7 @@ def _run_bridge(
     by_image = kind == "retrieval" and keys == "image"
     if count is not None and not by_image:
         raise UserError("--centres are of pictures: they need retrieval with --keys image")
-    pairs, _, encoder = _pairs(data, captions, encoder_name, out.with_name(f"{out.name}-embeddings"))
+    pairs, _, encoder = _pairs(data, captions, encoder_name, out.with_name(f"{out.name}-embeddings"), device)
     image = pairs.images[pairs.links[:, 1]]
     if by_image:
         stored = pairs.images if count is None else centres(pairs.images, count)
@@ -111,7 +115,7 @@ def _run_bridge(
 
 
 def _pairs(
-    data: Path | None, captions: Path | None, encoder_name: str, cache: Path
+    data: Path | None, captions: Path | None, encoder_name: str, cache: Path, device: str
 ) -> tuple[Pairs, Pairs | None, Encoder]:
     """Training pairs, held-out pairs if there are, and the encoder of both."""
     if (data is None) == (captions is None):
@@ -125,13 +129,13 @@ def _pairs(
             held_out = labelled_pairs(data, others) if others else None
         except UserError:  # only the training clips have labels
             held_out = None
-        return pairs, held_out, encoder_of(data)
+        return pairs, held_out, encoder_of(data).to(device)
     assert captions is not None
     listed = read_captions(captions)
     chosen = {held: [each for each in listed if (each.split != "train") == held] for held in (False, True)}
     if not chosen[False]:
         raise UserError(f"{captions} has no pictures of split train")
-    encoder = choose_encoder(encoder_name)
+    encoder = choose_encoder(encoder_name, device)
     with bar("pictures") as progress:
         task = progress.add_task("embedding", total=len(listed), note="")
         first = len(chosen[False])
