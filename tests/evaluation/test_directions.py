@@ -33,5 +33,23 @@ def test_a_system_without_words_is_no_obstacle() -> None:
     found = directions({"ZS": page, "IQ": page}, {"ZS": []}, {"ZS": []}, {"bridges": []})
     verdicts = {each.claim: each.verdict for each in found}
     assert verdicts["pictures do better than words: IQ < ZS"] == "not decided"
-    assert verdicts["the best part of a clip scores higher than the whole (ZS)"] == "not measured"
+    claim = "the best window of a recording scores above the whole: reconstruction, whole < max"
+    assert verdicts[claim] == "not measured"
     assert verdicts["the CLAP score of ZS rises with w"] == "not measured"
+
+
+def test_reconstructions_score_below_short_answers_and_their_own_best_windows() -> None:
+    def figure(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    page = {"frechet_audio_distance": figure(1), "clap_score": figure(0.3), "windows": None}
+    windows = {"whole": figure(0.2), "max": figure(0.35), "mean": figure(0.2), "min": figure(0.1)}
+    ceiling = page | {"clap_score": figure(0.2), "windows": windows}
+    pages = {"ZS": page, "IQ": page | {"clap_score": figure(0.1)}, "reconstruction": ceiling}
+    verdicts = {each.claim: each.verdict for each in directions(pages, {}, {}, {"bridges": []})}
+    found = [verdict for claim, verdict in verdicts.items() if "reconstruction, whole < max" in claim]
+    assert found == ["holds"]
+    below = {
+        claim[-2:]: verdict for claim, verdict in verdicts.items() if "CLAP score, reconstruction <" in claim
+    }
+    assert below == {"IQ": "does not hold", "ZS": "holds"}

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from clipsonic.data.shards import read_info
+from clipsonic.interfaces.asking import Asked, Query
+from clipsonic.interfaces.prompts import read_prompts
 from tests.helpers import tone, write_video
 
 VGGSOUND = """\
@@ -117,6 +119,13 @@ def test_imagehear(clipsonic_command, tmp_path) -> None:
     assert code == 0, said
     assert "3 pictures of 2 classes; missing: accordion, bass," in said
     assert "not used: the picture" in said
+    prompts = tmp_path / "lists" / "prompts.csv"
+    code, said = clipsonic_command("catalogue", "imagehear", tmp_path, "--out", prompts)
+    assert (code, str(prompts) in said) == (0, True), said
+    rows = list(read_prompts(prompts, Asked(Query([], [])), tmp_path, ".wav"))
+    asked = {request.output.name: request.query.images for _, request in rows}
+    assert asked.keys() == {"dog1.wav", "dog2.wav", "waterfall3.wav"}
+    assert asked["dog1.wav"][0].resolve() == (tmp_path / "dog1.jpg").resolve()
     page = json.loads(clipsonic_command("catalogue", "imagehear", tmp_path, "--json")[1])
     assert page["classes"] == {"dog": 2, "waterfall": 1}
     assert len(page["missing_classes"]) == 28

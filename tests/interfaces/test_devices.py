@@ -50,7 +50,7 @@ def test_sounds_are_measured_on_the_device(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr(evaluate_audio, "measure", measuring)
     with pytest.raises(Seen) as seen:
-        evaluate_audio.run_audio(tmp_path, tmp_path, None, "mini", None, "mini", None, None, "meta")
+        evaluate_audio.run_audio(tmp_path, tmp_path, None, "mini", None, "mini", [], None, "meta")
     assert seen.value.args == ("meta", "meta", "meta")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsonic.data.catalogues import CLIP_SECONDS, Entry, Key, key_of
+from clipsonic.data.catalogues import CLIP_SECONDS, Entry, Key, PictureQuery, key_of
 from clipsonic.data.media_types import VIDEOS, list_files
 from clipsonic.errors import UserError
 from clipsonic.files import whole_file
@@ -110,6 +110,28 @@ def write_missing(entries: Iterable[Entry], out: Path) -> None:
         UserError: the file cannot be written.
     """
     _write(out, "".join(f"{youtube_id}\n" for youtube_id in dict.fromkeys(e.youtube_id for e in entries)))
+
+
+def write_pictures(queries: Sequence[PictureQuery], folder: Path, out: Path) -> None:
+    """Write a CSV of pictures as `clipsonic generate --prompts` takes it: image (relative to it) and file.
+
+    The file is named after the picture's place in the folder, `dog1.wav` or `dog-1.wav`.
+
+    Raises:
+        UserError: two pictures would have one file, or the CSV cannot be written.
+    """
+    page = io.StringIO(newline="")
+    rows = csv.writer(page)
+    rows.writerow(["image", "file"])
+    here = os.path.realpath(out.parent)
+    taken: dict[str, Path] = {}
+    for query in queries:
+        name = "-".join(query.image.relative_to(folder).with_suffix(".wav").parts)
+        if name in taken:
+            raise UserError(f"{taken[name]} and {query.image} would both be answered by {name}; rename one")
+        taken[name] = query.image
+        rows.writerow([os.path.relpath(os.path.realpath(query.image), here), name])
+    _write(out, page.getvalue())
 
 
 def _write(path: Path, text: str) -> None:

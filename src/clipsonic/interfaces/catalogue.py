@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from clipsonic.data.catalogues import IMAGEHEAR_CLASSES, Entry, read_imagehear, read_music, read_vggsound
-from clipsonic.data.joining import Joined, join, write_list, write_missing
+from clipsonic.data.joining import Joined, join, write_list, write_missing, write_pictures
 from clipsonic.interfaces.telling import manner, note, show
 
 
@@ -25,16 +25,21 @@ def run_music(catalogues: list[Path], seed: int, files: Path, out: Path | None, 
     _tell(join(read_music(catalogues, seed), files), out, missing)
 
 
-def run_imagehear(folder: Path) -> None:
-    """Counts ImageHear's pictures and lists those of no use."""
+def run_imagehear(folder: Path, out: Path | None = None) -> None:
+    """Count ImageHear's pictures, list those of no use, and write the others for `generate --prompts`."""
     unusable: list[str] = []
     queries = read_imagehear(folder, lambda path, why: unusable.append(why))
     classes = Counter(query.label for query in queries)
+    if out is not None:
+        write_pictures(queries, folder, out)
     absent = sorted(IMAGEHEAR_CLASSES - set(classes))
     page = {"pictures": len(queries), "classes": classes, "missing_classes": absent, "unusable": unusable}
+    page |= {"prompts": str(out)} if out is not None else {}
     lines = [f"{label:<14}{classes[label]:>4}" for label in sorted(classes)]
     lines.append(f"{len(queries)} pictures of {len(classes)} classes; missing: {', '.join(absent) or 'none'}")
     show(page, "\n".join([*lines, *(f"not used: {why}" for why in unusable)]))
+    if out is not None and not manner.as_json:
+        note(str(out))
 
 
 def _tell(joined: Joined, out: Path | None, missing: Path | None) -> None:

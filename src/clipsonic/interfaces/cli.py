@@ -18,7 +18,7 @@ import typer
 from clipsonic.errors import UserError
 from clipsonic.files import ensure_cache
 from clipsonic.interfaces import telling
-from clipsonic.interfaces.choices import DEVICES, REPRODUCTIONS, SHELLS, among, models
+from clipsonic.interfaces.choices import REPRODUCTIONS, SHELLS, among, models
 from clipsonic.interfaces.cli_data import catalogue_app
 from clipsonic.interfaces.cli_evaluate import evaluate_app
 from clipsonic.interfaces.cli_generate import EXAMPLES, generate
@@ -123,7 +123,18 @@ def reproduce(
         ),
     ] = None,
     vocoder: Annotated[
-        str | None, typer.Option(help="A vocoder's folder, instead of the model's own.")
+        str | None,
+        typer.Option(help="A vocoder's folder or griffin-lim (the model's own, or one trained here)."),
+    ] = None,
+    trained: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A part trained elsewhere: STEP=FOLDER with clip-words, clap-words, sd or pd, such as "
+            "sd=run/model. May be repeated."
+        ),
+    ] = None,
+    imagehear: Annotated[
+        Path | None, typer.Option(help="Folder of ImageHear's pictures, for IQ to answer and to be measured.")
     ] = None,
     system: Annotated[
         list[str] | None,
@@ -135,18 +146,27 @@ def reproduce(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its costs, and stop.")
     ] = False,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Where the systems answer, such as cuda; what measures them stays on the cpu.",
-            autocompletion=among(DEVICES),
-        ),
-    ] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train what is missing, measure Tables 1, 2 and 5 and Fig. 3 of the paper, and write one HTML report."""
+    if dry_run:
+        telling.note("counting the operations of each step ...")  # the networks take seconds to import
     from clipsonic.interfaces.reproduce.run import run
 
-    run(preset, change or [], data or [], captions, model, vocoder, system or [], out, dry_run, device)
+    run(
+        preset,
+        change or [],
+        data or [],
+        captions,
+        model,
+        vocoder,
+        system or [],
+        out,
+        dry_run,
+        device,
+        trained or [],
+        imagehear,
+    )
 
 
 @app.command(

@@ -51,7 +51,7 @@ def catalogue_vggsound(
 @catalogue_app.command(
     "music",
     epilog=examples(
-        "catalogue music MUSIC_solo_videos.json --files videos/ --out list.csv",
+        "catalogue music MUSIC21_solo_videos.json --files videos/ --out list.csv",
         "catalogue music solo.json duets.json --files videos/ --seed 1",
     ),
 )
@@ -73,14 +73,18 @@ def catalogue_music(
 @catalogue_app.command(
     "imagehear",
     epilog=examples(
-        "catalogue imagehear ImageHear/",
+        "catalogue imagehear ImageHear/ --out imagehear.csv",
         "catalogue imagehear ImageHear/ --json",
     ),
 )
 def catalogue_imagehear(
     folder: Annotated[Path, typer.Argument(help="Folder of pictures: dog1.jpg, or dog/1.jpg.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV of the pictures for `clipsonic generate --prompts` (only counted)."),
+    ] = None,
 ) -> None:
     """ImageHear: its pictures by class, to ask CLIPSonic-IQ with."""
     from clipsonic.interfaces.catalogue import run_imagehear
 
-    run_imagehear(folder)
+    run_imagehear(folder, out)

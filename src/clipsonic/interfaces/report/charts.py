@@ -21,12 +21,17 @@ FRAME_PIXELS, BAND_PIXELS = 2, 1  # of a spectrogram
 def guidance_chart(
     fads: Mapping[str, Sequence[tuple[float, Measured]]],
     scores: Mapping[str, Sequence[tuple[float, Measured]]],
+    fad_levels: Mapping[str, float] = {},
+    score_levels: Mapping[str, float] = {},
 ) -> str:
-    """Fig. 3: Fréchet distance and CLAP score over the guidance scale, a line a system."""
+    """Draw Fig. 3: Fréchet distance and CLAP score over the guidance scale, a line a system.
+
+    Args:
+        fad_levels, score_levels: what no guidance changes, drawn as dashed lines.
+    """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for axes, lines, title in zip(
-        figure.subplots(1, 2), (fads, scores), ("Fréchet audio distance", "CLAP score"), strict=True
-    ):
+    panels = ((fads, fad_levels, "Fréchet audio distance"), (scores, score_levels, "CLAP score"))
+    for axes, (lines, levels, title) in zip(figure.subplots(1, 2), panels, strict=True):
         for name, points in lines.items():
             w = [at for at, _ in points]
             middle = np.array([value.value for _, value in points])
@@ -34,6 +39,8 @@ def guidance_chart(
             high = np.array([value.high for _, value in points])
             (line,) = axes.plot(w, middle, marker="o", ms=4, label=name)
             axes.fill_between(w, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        for name, level in levels.items():
+            axes.axhline(level, ls="--", color="black", lw=1, label=name)
         axes.set(xlabel="guidance scale w", title=title)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)

@@ -27,7 +27,7 @@ class Row:
     asked_with: str
     paper: str  # its Fréchet audio distances there
     control: bool  # no system, but something that the measures must tell from one
-    # clips, infinity: numbers; frechet, score, fid, agreement, nearest, apart: like `Mean`; windows: three such
+    # clips, infinity: numbers; frechet, score, fid, agreement, nearest, apart: like `Mean`; windows: four such
     scores: dict[str, Any]  # None where nothing was measured
 
 
@@ -82,6 +82,8 @@ class Report:
     swept_clips: int
     gap: dict[str, Any] | None  # rows, picture
     window_seconds: float
+    hop_seconds: float
+    pictures: dict[str, Any] | None  # scores of the answers to ImageHear's pictures
     players: Players
     agreement_note: str
     confusions: list[Confusion]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from clipsonic.evaluation.directions import Direction, Measured, less, rises
+from clipsonic.evaluation.systems import SYSTEMS
 from clipsonic.interfaces.reproduce.measures import Figure
 
 
@@ -16,12 +17,7 @@ def directions(
     fad = _figures({name: page["frechet_audio_distance"] for name, page in pages.items()})
     clap = _figures({name: page["clap_score"] for name, page in pages.items()})
     cosine = _figures({row["bridge"]: row["cosine"] for row in gap["bridges"]})
-    best = {
-        f"{name}, best window": windows["max"]
-        for name, page in pages.items()
-        if (windows := page["windows"]) is not None
-    }
-    windows = _figures({f"{name}, whole": page["clap_score"] for name, page in pages.items()} | best)
+    windows = _figures(pages["reconstruction"]["windows"] or {}) if "reconstruction" in pages else {}
     found = [
         less("a prior brings the Fréchet distance down: PD < ZS", fad, "PD", "ZS"),
         less("one trained on the set brings it down further: SD < PD", fad, "SD", "PD"),
@@ -34,9 +30,12 @@ def directions(
     for name, along in fads.items():
         found.append(rises(f"the Fréchet distance of {name} rises with w", along))
         found.append(rises(f"the CLAP score of {name} rises with w", claps[name]))
-    for name in ("IQ", "ZS"):
-        claim = f"the best part of a clip scores higher than the whole ({name})"
-        found.append(less(claim, windows, f"{name}, whole", f"{name}, best window"))
+    claim = "the best window of a recording scores above the whole: reconstruction, whole < max"
+    found.append(less(claim, windows, "whole", "max"))
+    for system in SYSTEMS:
+        if system.name in pages:
+            claim = f"short answers score above whole recordings: CLAP score, reconstruction < {system.name}"
+            found.append(less(claim, clap, "reconstruction", system.name))
     found.append(less("the measures tell noise from ZS: Fréchet distance", fad, "ZS", "noise"))
     found.append(less("the measures tell shuffled answers from ZS: CLAP score", clap, "shuffled", "ZS"))
     return found

@@ -10,18 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clipsonic.audio import from_16_bit, log_mel
+from clipsonic.audio import from_16_bit
 from clipsonic.config import CLIP_SECONDS, SAMPLE_RATE
 from clipsonic.data.dataset import ClipDataset
 from clipsonic.evaluation.questions import Question, write_index, write_sound
+from clipsonic.evaluation.reconstruction import again
 from clipsonic.files import whole_folder
 from clipsonic.vocoder.base import Vocoder
-from clipsonic.vocoder.streaming import vocode
 
 ANSWER = round(CLIP_SECONDS * SAMPLE_RATE)  # samples
 ROWS = {  # name => trained on, asked with, whether it is a control
     "held-out": ("-", "real held-out recordings: what the judge itself hears", False),
-    "reconstruction": ("-", "the true mel", False),
+    "reconstruction": ("-", "the true mel of the whole recording", False),
     "training": ("-", "training recordings", True),
     "shuffled": ("pictures", "other questions than ZS answered", True),
     "noise": ("-", "nothing: white noise", True),
@@ -29,8 +29,15 @@ ROWS = {  # name => trained on, asked with, whether it is a control
 
 
 def reconstruction(folder: Path, asked: Sequence[Question], held_out: ClipDataset, vocoder: Vocoder) -> None:
-    """Each question's own recording through mel and vocoder: the ceiling."""
-    recordings(folder, asked, held_out, lambda wave: vocode(vocoder, log_mel(wave[None]))[0])
+    """Write each recording that is asked about, whole and once, through mel and vocoder: the ceiling."""
+    by_key = {clip.key: number for number, (_, clip) in enumerate(held_out.clips)}
+    once = list({question.clip: question for question in asked}.values())
+    with whole_folder(folder) as aside:
+        for number, question in enumerate(once):
+            wave = torch.from_numpy(from_16_bit(held_out.wave(by_key[question.clip])))
+            (_, made, _) = next(again({"": vocoder}, wave))
+            write_sound(aside / f"{number:05d}.flac", made.numpy())
+        write_index(aside, once)
 
 
 def real(folder: Path, asked: Sequence[Question], clips: ClipDataset) -> None:

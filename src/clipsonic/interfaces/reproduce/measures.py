@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 
 from clipsonic.audio import from_16_bit
@@ -19,12 +20,13 @@ from clipsonic.evaluation.bootstrap import bootstrap_mean
 from clipsonic.evaluation.diversity import distances_within
 from clipsonic.evaluation.embeddings import SoundEmbedding
 from clipsonic.evaluation.memory import nearest_training_pieces
-from clipsonic.evaluation.scores import sliding_scores
+from clipsonic.evaluation.scores import clap_scores, sliding_scores
 from clipsonic.files import write_json
 from clipsonic.interfaces.evaluate_audio import as_page, measure
 from clipsonic.interfaces.progress import bar
+from clipsonic.interfaces.reproduce.controls import ANSWER
 
-WINDOWS_APART = 8  # so many steps of a sliding window are as long as it: 0.5 s for the paper's 4 s
+WINDOWED = ("whole", "max", "mean", "min")  # columns of Table 5
 
 
 def measure_answers(
@@ -35,10 +37,13 @@ def measure_answers(
     scorer: AudioEncoder,
     labels: list[str],
     eye: SoundEmbedding | None = None,
-    window_seconds: float | None = None,
+    window: tuple[float, float] | None = None,
     training: ClipDataset | None = None,
 ) -> None:
-    """Answers => a JSON file of scores; what the parts that are None would serve is left out.
+    """Write the scores of a folder of answers as JSON; what the parts that are None would serve is left out.
+
+    Args:
+        window: length and hop of the sliding windows in seconds; files without room for two have none.
 
     So are files that cannot be heard, and those without words where these are needed; the file says which.
     """
@@ -46,8 +51,8 @@ def measure_answers(
     page = as_page(measure(found, find_audio(reference), ear, eye, scorer, labels), scorer)
     page["contents"] = contents(found)
     made = [file for file in found if file.name not in page["skipped"]]
-    if window_seconds is not None:
-        page["windows"] = windows_page([file for file in made if file.prompt], scorer, window_seconds)
+    if window is not None:
+        page["windows"] = windows_page([file for file in made if file.prompt], scorer, *window)
     if training is not None:
         page["nearest"] = nearest_page(made, training)
         page["apart"] = apart_page(made)
@@ -62,18 +67,24 @@ def measure_answers(
     write_json(out, page)
 
 
-def windows_page(files: list[AudioFile], scorer: AudioEncoder, seconds: float) -> dict[str, Any] | None:
-    """Best, mean and worst window of each answer, their means; None without words to score against."""
-    hop = seconds / WINDOWS_APART
-    rows = [
-        asdict(
-            sliding_scores(scorer, read_clip(file.path).numpy(), SAMPLE_RATE, str(file.prompt), seconds, hop)
-        )
-        for file in files
-    ]
+def windows_page(
+    files: list[AudioFile], scorer: AudioEncoder, seconds: float, hop: float
+) -> dict[str, Any] | None:
+    """Return the mean score of the whole files, and of the best, the mean and the worst window of each.
+
+    Returns:
+        None where no file has room for two windows.
+    """
+    long = [file for file in files if soundfile.info(file.path).duration >= seconds + hop]
+    rows = []
+    for file in long:
+        wave, words = read_clip(file.path).numpy(), str(file.prompt)
+        whole = clap_scores(scorer, [wave], SAMPLE_RATE, [words])
+        parts = sliding_scores(scorer, wave, SAMPLE_RATE, words, seconds, hop)
+        rows.append({"whole": float(whole[0]), **asdict(parts)})
     if not rows:
         return None
-    return {name: mean_page([row[name] for row in rows], items_of(files)) for name in ("max", "mean", "min")}
+    return {name: mean_page([row[name] for row in rows], items_of(long)) for name in WINDOWED}
 
 
 class Recordings(Sequence[torch.Tensor]):
@@ -92,8 +103,8 @@ class Recordings(Sequence[torch.Tensor]):
 
 
 def nearest_page(files: list[AudioFile], training: ClipDataset) -> dict[str, Any]:
-    """The nearest training clip of each answer, and the mean distance."""
-    waves = [read_clip(file.path) for file in files]
+    """Return the nearest training clip of each file, as far as an answer is long, and the mean distance."""
+    waves = [read_clip(file.path)[:ANSWER] for file in files]
     with bar("training clips") as progress:
         task = progress.add_task("comparing", total=len(training), note="")
         found = nearest_training_pieces(
@@ -119,7 +130,9 @@ def nearest_page(files: list[AudioFile], training: ClipDataset) -> dict[str, Any
 def apart_page(files: list[AudioFile]) -> dict[str, float] | None:
     """How far the answers of one label lie apart; None if no label has two."""
     labelled = [file for file in files if file.label]
-    distances, of = distances_within([read_clip(file.path) for file in labelled], [f.label for f in labelled])
+    distances, of = distances_within(
+        [read_clip(file.path)[:ANSWER] for file in labelled], [f.label for f in labelled]
+    )
     return mean_page(distances, of) if distances else None
 
 

@@ -19,7 +19,7 @@ from clipsonic.interfaces.report.charts import (
 from clipsonic.interfaces.report.page import Confusion, Report, Row, data_uri
 from clipsonic.interfaces.reproduce.claims import directions
 from clipsonic.interfaces.reproduce.controls import ROWS
-from clipsonic.interfaces.reproduce.measures import Figure, read_page
+from clipsonic.interfaces.reproduce.measures import WINDOWED, Figure, read_page
 from clipsonic.interfaces.reproduce.plan import Planned, swept_systems, systems
 from clipsonic.interfaces.reproduce.sounds import pairs, players
 from clipsonic.interfaces.reproduce.steps import Steps
@@ -74,13 +74,15 @@ def collect(steps: Steps, planned: Sequence[Planned], preset: str, version: str)
         rows=[_row(steps, name, page) for name, page in pages.items()],
         notes=_notes(pages | swept),
         directions=directions(pages, fads, claps, gap),
-        guidance=guidance_chart(fads, claps) if guidance else None,
+        guidance=guidance_chart(fads, claps, *_levels(pages["reconstruction"])) if guidance else None,
         swept_clips=steps.preset.swept_clips,
         gap={
             "rows": gap["bridges"],
             "picture": data_uri("image/png", (steps.folder("gap") / "gap.png").read_bytes()),
         },
         window_seconds=steps.preset.window_seconds,
+        hop_seconds=steps.preset.window_hop_seconds,
+        pictures=read_page(steps.folder("scores/imagehear.json")) if steps.brought.imagehear else None,
         players=players(steps, pages),
         agreement_note=f"What {heard['encoder']} hears in each clip, among {len(heard['labels'])} labels; "
         "a silent clip is wrong. How often it is right about real held-out recordings is the row held-out.",
@@ -113,6 +115,12 @@ def _curves(guidance: dict[str, list[tuple[float, dict[str, Any]]]], measure: st
         name: [(w, figure) for w, page in along if (figure := Figure.of(page[measure])) is not None]
         for name, along in guidance.items()
     }
+
+
+def _levels(page: dict[str, Any]) -> list[dict[str, float]]:
+    """Return what Fig. 3 draws as a line at every w: distance and score of the reconstruction."""
+    measured = [Figure.of(page[measure]) for measure in ("frechet_audio_distance", "clap_score")]
+    return [{} if each is None else {"reconstruction": each.value} for each in measured]
 
 
 def _notes(pages: dict[str, dict[str, Any]]) -> list[str]:
@@ -166,7 +174,7 @@ def _row(steps: Steps, name: str, page: dict[str, Any]) -> Row:
         "agreement": agreement and agreement["accuracy"],
         "nearest": nearest and nearest["mean"],
         "apart": page.get("apart"),
-        "windows": page["windows"] and [page["windows"][kind] for kind in ("max", "mean", "min")],
+        "windows": page["windows"] and [page["windows"][kind] for kind in WINDOWED],
     }
     if name in known:
         system = known[name]

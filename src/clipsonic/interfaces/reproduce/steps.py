@@ -7,6 +7,7 @@ from typing import Any
 from clipsonic.audio import from_16_bit
 from clipsonic.bridges.load import load_bridge
 from clipsonic.data.dataset import ClipDataset
+from clipsonic.encoders.base import AudioEncoder
 from clipsonic.encoders.load import load_audio_encoder
 from clipsonic.evaluation.embeddings import load_sound_embedding
 from clipsonic.evaluation.mel_fid import MelImageEmbedding
@@ -18,16 +19,21 @@ from clipsonic.interfaces.evaluate import run_gap
 from clipsonic.interfaces.prepare import choose_encoder
 from clipsonic.interfaces.prepare import run as run_prepare
 from clipsonic.interfaces.progress import bar
-from clipsonic.interfaces.reproduce import controls
+from clipsonic.interfaces.reproduce import controls, imagehear
 from clipsonic.interfaces.reproduce.brought import Brought
 from clipsonic.interfaces.reproduce.measures import changed, measure_answers
 from clipsonic.interfaces.reproduce.presets import Reproduction
 from clipsonic.interfaces.reproduce.work import Work
 from clipsonic.interfaces.train import run_training
 from clipsonic.interfaces.train_bridges import run_bridge, run_prior_recipe
+from clipsonic.model_folder import check_folder, resolve
+from clipsonic.parts import PARTS
 from clipsonic.pipeline import CLIPSonicPipeline
 from clipsonic.vocoder.base import Vocoder
+from clipsonic.vocoder.griffin_lim import GriffinLim
 from clipsonic.vocoder.load import load_vocoder
+
+IQ = SYSTEMS[0]
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,7 @@ class Steps:
     preset: Reproduction
     brought: Brought
     work: Work
-    device: str = (
-        "cpu"  # of the systems; what judges them, and the vocoder of the ceiling, stay on the processor
-    )
+    device: str = "cpu"  # of everything but training, which goes where accelerate finds a GPU
 
     @property
     def model(self) -> str | None:
@@ -65,7 +69,12 @@ class Steps:
     def prepare(self, name: str) -> None:
         """Videos => data set."""
         run_prepare(
-            self.brought.videos, self.folder(name), self.preset.encoder, self.preset.clip_seconds, None
+            self.brought.videos,
+            self.folder(name),
+            self.preset.encoder,
+            self.preset.clip_seconds,
+            None,
+            device=self.device,
         )
 
     def train_vocoder(self, name: str) -> None:
@@ -96,21 +105,25 @@ class Steps:
 
     def train_sd(self, name: str) -> None:
         """On the data set's labels and pictures."""
-        run_prior_recipe(self.preset.prior, self.folder(name), self.data, None, self.preset.encoder)
+        self._train_prior(name, self.data, None)
 
     def train_pd(self, name: str) -> None:
         """On captioned pictures that have nothing to do with the data set."""
-        captions = self.brought.captions
-        run_prior_recipe(self.preset.prior, self.folder(name), None, captions, self.preset.encoder)
+        self._train_prior(name, None, self.brought.captions)
+
+    def _train_prior(self, name: str, data: Path | None, captions: Path | None) -> None:
+        settings, encoder = self.preset.prior, self.preset.encoder
+        run_prior_recipe(settings, self.folder(name), data, captions, encoder, device=self.device)
 
     def fit_linear(self, name: str) -> None:
         """Least squares."""
-        run_bridge("linear", self.folder(name), self.data, None, self.preset.encoder)
+        run_bridge("linear", self.folder(name), self.data, None, self.preset.encoder, device=self.device)
 
     def fit_centres(self, name: str) -> None:
         """What the training pictures gather around."""
+        encoder, count = self.preset.encoder, self.preset.centres
         run_bridge(
-            "retrieval", self.folder(name), self.data, None, self.preset.encoder, "image", self.preset.centres
+            "retrieval", self.folder(name), self.data, None, encoder, "image", count, device=self.device
         )
 
     # Answers
@@ -118,33 +131,50 @@ class Steps:
     def pipeline(self, system: System) -> CLIPSonicPipeline:
         """The model that a system asks, with the vocoder that all share and the system's bridge."""
         folders = {"clip words": "clip-words", "clap words": "clap-words", "pictures": "pictures"}
-        source = self.model if system.trained_on == "pictures" else None
         parts: dict[str, Any] = {"vocoder": self.vocoder()}
         if system.bridge != "zs":
             parts[system.bridge] = load_bridge(self.bridge_source(system.bridge))
-        model = source or self.folder(folders[system.trained_on]) / "model"
-        return CLIPSonicPipeline.from_pretrained(model, **parts).to(self.device)
+        model = self.model if system.trained_on == "pictures" else None
+        source = model or self.part(folders[system.trained_on])
+        return CLIPSonicPipeline.from_pretrained(source, **parts).to(self.device)
+
+    def part(self, name: str) -> Path:
+        """Return the folder of a model or prior that was brought or is trained here."""
+        return self.brought.trained.get(name, self.folder(name) / "model")
+
+    @property
+    def vocoder_source(self) -> str | None:
+        """The vocoder that was brought, or else that of the model; None if one has to be trained.
+
+        Griffin-Lim, which a model has until a vocoder joins it, would decide all scores: it has to be asked for.
+        """
+        if self.brought.vocoder is not None:
+            return self.brought.vocoder
+        if self.model is None:
+            return None
+        folder = resolve(self.model)
+        kind = check_folder(folder, PARTS, {"vocoder"})["vocoder"][1]
+        return None if kind == GriffinLim.__name__ else str(folder / "vocoder")
 
     def vocoder(self) -> Vocoder:
-        """The one brought, that of the model, or the one trained here."""
-        if self.brought.vocoder is not None:
-            return load_vocoder(self.brought.vocoder)
-        if self.model is None:
-            return load_vocoder(str(self.folder("vocoder") / "model"))
-        return CLIPSonicPipeline.from_pretrained(self.model).vocoder
+        """Load the vocoder that all systems and the reconstruction share."""
+        return load_vocoder(self.vocoder_source or str(self.folder("vocoder") / "model")).to(self.device)
 
     def bridges(self) -> list[str]:
         """Names of those that the wanted systems use."""
-        has_pd = self.preset.prior_published is not None or self.brought.captions is not None
+        has_pd = (
+            self.preset.prior_published is not None
+            or self.brought.captions is not None
+            or "pd" in self.brought.trained
+        )
         wanted = {system.bridge for system in (*SYSTEMS, *OURS) if system.name in self.preset.systems}
         return [name for name in (*(["pd"] if has_pd else []), "sd", "linear", "retrieval") if name in wanted]
 
     def bridge_source(self, name: str) -> str:
         """A prior trained here, the published one, or what was computed: its folder or hub id."""
-        if name == "pd" and self.preset.prior_published is not None:
+        if name == "pd" and self.preset.prior_published is not None and "pd" not in self.brought.trained:
             return self.preset.prior_published
-        folder = self.folder(name)
-        return str(folder if name in FITTED else folder / "model")
+        return str(self.folder(name) if name in FITTED else self.part(name))
 
     def questions(self, count: int) -> list[Question]:
         """The same for every system; fewer are the first of more."""
@@ -182,6 +212,13 @@ class Steps:
             answer(
                 pipeline, asked, how, self.folder(name), lambda done: progress.update(task, completed=done)
             )
+
+    def answer_pictures(self, name: str) -> None:
+        """Answers of IQ to ImageHear's pictures, as they are."""
+        folder, pipeline = self.brought.imagehear, self.pipeline(IQ)
+        assert folder is not None
+        asked = imagehear.questions(folder, pipeline)
+        self._answer(pipeline, IQ, self.preset.guidance_scale, asked, name)
 
     # What they are compared with, and controls
 
@@ -226,11 +263,11 @@ class Steps:
             brought or self.folder(answers),
             self.folder("reference"),
             self.folder(f"{name}.json"),
-            load_sound_embedding(self.preset.embedding),
-            load_audio_encoder(self.preset.audio_encoder),
+            load_sound_embedding(self.preset.embedding, self.device),
+            self._scorer(),
             sorted(self.held_out().info.labels),
-            MelImageEmbedding(choose_encoder(self.preset.encoder)),
-            self.preset.window_seconds,
+            MelImageEmbedding(choose_encoder(self.preset.encoder, self.device)),
+            (self.preset.window_seconds, self.preset.window_hop_seconds),
             ClipDataset(self.data, {"train"}),
         )
 
@@ -242,8 +279,7 @@ class Steps:
 
     def score_sweep(self, name: str) -> None:
         """Fréchet distance, CLAP score and class agreement for Fig. 3."""
-        ear = load_sound_embedding(self.preset.embedding)
-        scorer = load_audio_encoder(self.preset.audio_encoder)
+        ear, scorer = load_sound_embedding(self.preset.embedding, self.device), self._scorer()
         for w in self.preset.swept:
             folder = self.folder(name.removeprefix("scores/")) / f"w={w:g}"
             out, labels = self.folder(name) / f"w={w:g}.json", sorted(self.held_out().info.labels)
@@ -255,4 +291,13 @@ class Steps:
         """Table 2, for every bridge there is."""
         added = [f"{bridge}={self.bridge_source(bridge)}" for bridge in self.bridges()]
         source = self.model or str(self.folder("pictures") / "model")
-        run_gap(source, self.data, self.folder(name), ["zs"], added, [], None, self.preset.seed)
+        seed, clips = self.preset.seed, self.preset.gap_clips
+        run_gap(source, self.data, self.folder(name), ["zs"], added, [], None, seed, clips, self.device)
+
+    def score_pictures(self, name: str) -> None:
+        """Measure the answers to ImageHear's pictures."""
+        out = self.folder(f"{name}.json")
+        imagehear.score(self.folder("imagehear"), out, self._scorer(), self.preset.seed)
+
+    def _scorer(self) -> AudioEncoder:
+        return load_audio_encoder(self.preset.audio_encoder).to(self.device)
