@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -39,7 +39,7 @@ class Cost:
     clips: int = 0
     gigabytes: float = 0.0
     flop: float = 0.0  # floating-point operations
-    precision: str = "no"  # in which they run, as `TrainingSettings.precision`
+    precision: Literal["auto", "no", "bf16", "fp16"] = "no"  # in which they run, as of `TrainingSettings`
 
     def hours(self, speed: float) -> float:
         """Return the hours it takes at `speed` floating-point operations a second."""

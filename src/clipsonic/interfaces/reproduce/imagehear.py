@@ -9,9 +9,8 @@ from pathlib import Path
 
 from clipsonic.config import SAMPLE_RATE
 from clipsonic.data.catalogues import read_imagehear
-from clipsonic.data.pairs import SOUND_PROMPT
 from clipsonic.data.pictures import open_picture
-from clipsonic.encoders.base import AudioEncoder
+from clipsonic.encoders.base import SOUND_PROMPT, AudioEncoder
 from clipsonic.evaluation.agreement import measure_agreement
 from clipsonic.evaluation.audio_files import find_audio, items_of, read_clip
 from clipsonic.evaluation.questions import Question

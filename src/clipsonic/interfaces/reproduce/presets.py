@@ -63,7 +63,7 @@ class Reproduction(Frozen):
     seed: int = Field(0, ge=0, lt=SEEDS)
     training_clips: int  # of the training split, for the plan: the user's files decide
     held_out_clips: int  # of the others, for the plan
-    labels: int | None = None  # of the published data set, which the user's are compared with; None for no such
+    labels: int | None = None  # of the published data set; the user's may be others, and then a note says so
     clip_seconds: float
 
 
