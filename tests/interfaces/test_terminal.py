@@ -411,7 +411,18 @@ def test_evaluate_leaves_nothing_half_written(said, stopped_at_work, tmp_path, m
 
 @pytest.mark.slow
 def test_reproduce_leaves_nothing_half_written(said, stopped_at_work, held_out, tiny_model, tmp_path) -> None:
-    words = ["reproduce", "--data", held_out, "--model", tiny_model, "--out", "work", *TINY]
+    words = [
+        "reproduce",
+        "--data",
+        held_out,
+        "--model",
+        tiny_model,
+        "--vocoder",
+        "griffin-lim",
+        "--out",
+        "work",
+        *TINY,
+    ]
     code, out, _ = said(*words, "--dry-run", "--json")
     assert code == 0
     assert {"step", "what", "flop", "hours_here"} <= set(json.loads(out)["steps"][0])
