@@ -17,6 +17,7 @@ LABELS = ["dog", "cat", "helicopter", "baby crying", "guitar", "piano"]
         ("a Pianno and a gitar", "a piano and a guitar"),
         ("a photo of a dog", None),
         ("the stock market", None),
+        ("frying eggs on a mouse click", None),
     ],
 )
 def test_words_are_respelled_as_in_the_labels(written: str, meant: str | None) -> None:

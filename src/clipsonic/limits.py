@@ -24,6 +24,8 @@ def check_prompts(prompts: Sequence[str], name: str = "prompt") -> None:
     for text in prompts:
         if not text.strip():
             raise UserError(f"the {name} is empty; say what the sound is of")
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise UserError(f"the {name} must be Unicode text, got bytes that are not UTF-8: {text[:40]!a}")
         if len(text) > MAX_PROMPT:
             raise UserError(f"the {name} has {len(text)} characters; {MAX_PROMPT} are the most")
 

@@ -12,9 +12,7 @@ from torch import Tensor
 from clipsonic.encoders.base import PROMPT, SOUND_PROMPT, Encoder, TextEncoder
 
 NEAREST = 3  # labels named
-ALIKE = (
-    0.66  # similarity of two spellings from which one is offered for the other; "dgo" and "dog" have 0.667
-)
+ALIKE = 0.82  # similarity of two spellings of a word, one of them wrong; "vioiln" and "violin" have 0.83
 SHOWN = 60  # characters of what was cut off
 
 
@@ -102,9 +100,12 @@ def respelled(text: str, labels: Sequence[str]) -> str | None:
         word = match[0].lower()
         if len(word) < 3 or word in known:
             return match[0]
-        ratios = [(SequenceMatcher(None, word, other).ratio(), other) for other in known]
-        ratio, other = max(ratios, default=(0.0, ""))
-        return other if ratio >= ALIKE else match[0]
+        found = [other for other in known if sorted(other) == sorted(word)]  # "dgo"
+        alike = [
+            (SequenceMatcher(None, word, other).ratio(), other) for other in known if other[0] == word[0]
+        ]
+        found += [other for ratio, other in sorted(alike, reverse=True) if ratio >= ALIKE]
+        return found[0] if found else match[0]
 
     changed = re.sub(r"\w+", better, text)
     return None if changed == text else changed

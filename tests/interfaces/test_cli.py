@@ -84,7 +84,7 @@ def test_from_videos_to_sound(clipsonic_command, videos, tiny_model, tmp_path) -
         ),
         (
             ["train", "spectrogram", "--data", "{tmp}", "--out", "{tmp}/r", "--set", "a.b=1"],
-            "no such setting",
+            "there is no setting a.b",
         ),
         (
             ["train", "spectrogram", "--data", "{tmp}", "--out", "{tmp}/r", "--set", "training.steps=many"],

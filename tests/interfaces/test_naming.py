@@ -1,14 +1,22 @@
 """Names of outputs, and files of others that stay as they are."""
 
+import io
 import json
 import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from clipsonic.errors import UserError
 from clipsonic.interfaces.asking import Asked, Query
+from clipsonic.interfaces.cli import _open_streams
+from clipsonic.interfaces.engine import Engine
 from clipsonic.interfaces.naming import check_free, check_output, file_name, free_names, is_ours
+from clipsonic.interfaces.prompts import _number
+from clipsonic.interfaces.settings import as_text, choose
+from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
 
 
 def clip(path: Path) -> None:
@@ -102,3 +110,68 @@ def test_the_sound_of_a_video_has_a_name_of_its_own() -> None:
 def test_seeds_out_of_range_are_refused_with_the_range(seed, number) -> None:
     with pytest.raises(UserError, match=rf"{2**62 - 1}"):
         Asked(Query(["dog"], []), seed=seed, number=number).check()
+
+
+def test_words_are_utf_8_in_any_locale(monkeypatch) -> None:
+    monkeypatch.setattr(os, "fsencode", lambda word: word.encode("ascii", "surrogateescape"))
+    assert as_text("дождь".encode().decode("ascii", "surrogateescape")) == "дождь"
+    assert as_text("caf\udce9") == "caf\udce9"
+
+
+def test_a_prompt_of_broken_bytes_is_refused() -> None:
+    with pytest.raises(UserError, match="UTF-8"):
+        Query(["caf\udce9"], []).check()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("steps=5", "training.steps=5"),
+        ("training.step=5", "training.steps=5"),
+        ("training.steps", "training.steps=..."),
+        ("xyzzy=5", "training.steps"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_answered_with_the_one_meant(change, said) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        choose(SPECTROGRAM_PRESETS, "mini", [change])
+
+
+@pytest.mark.parametrize(
+    ("written", "seed"), [("9007199254740993", 2**53 + 1), (2**53 + 1, 2**53 + 1), ("3.0", 3)]
+)
+def test_seeds_of_rows_are_exact(written, seed) -> None:
+    assert _number("seed", written) == seed
+
+
+@pytest.mark.parametrize("written", ["3.5", "nan", "inf", "", True, "many"])
+def test_seeds_of_rows_are_whole(written) -> None:
+    with pytest.raises(UserError, match="whole number"):
+        _number("seed", written)
+
+
+@pytest.mark.parametrize(("bridge", "scheduler"), [("sd", None), ("magic", None), (None, "magic")])
+def test_an_unknown_bridge_or_scheduler_is_refused_before_loading(bridge, scheduler) -> None:
+    with pytest.raises(UserError, match=bridge or scheduler):
+        Engine(scheduler=scheduler).check(bridge)
+
+
+def test_closed_streams_take_what_is_printed(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    _open_streams()
+    with sys.stdout:
+        sys.stdout.write("nobody reads it")
+
+
+def test_streams_of_other_encodings_take_any_sign(monkeypatch) -> None:
+    held = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(held, "ascii"))
+    _open_streams()
+    sys.stdout.write("🐶\n")
+    sys.stdout.flush()
+    assert held.getvalue() == b"\\U0001f436\n"
+
+
+def test_the_sounds_of_a_model_are_listed(clipsonic_command) -> None:
+    code, said = clipsonic_command("models", "sounds")
+    assert code == 0 and {"dog", "baby crying", "banjo"} <= set(said.splitlines())

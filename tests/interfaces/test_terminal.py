@@ -108,7 +108,7 @@ def test_the_help_names_the_exit_codes_and_the_examples(said) -> None:
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_quiet_and_json(said, tiny_model, before) -> None:
-    words = ["generate", "rain", "--model", tiny_model, "--seconds", "1", "-o", "rain.wav", "--seed", "7"]
+    words = ["generate", "rain", "--model", tiny_model, "--seconds", "1", "-o", "rain.wav", "--seed", "7", "--overwrite"]
 
     def with_options(*options: str) -> list[str | Path]:
         return [*options, *words] if before else [*words, *options]
@@ -171,7 +171,7 @@ def test_many_as_json(said, tiny_model) -> None:
 
 def test_of_several_processes_one_speaks(said, monkeypatch, tiny_model) -> None:
     monkeypatch.setenv("RANK", "1")
-    words = ["generate", "rain", "--model", tiny_model, "--seconds", "1", "-o", "rain.wav"]
+    words = ["generate", "rain", "--model", tiny_model, "--seconds", "1", "-o", "rain.wav", "--overwrite"]
     assert said(*words) == said(*words, "--json") == (0, "", "")
 
 

@@ -77,7 +77,7 @@ def test_the_beginning_of_a_video_of_four_hours(ask, tmp_path) -> None:
         ("empty.mp4", [], "empty.mp4 cannot be read as a video"),
         ("cut.mp4", [], "cut.mp4 cannot be read as a video"),
         (".", [], "no video"),
-        ("plain.mp4", ["--seconds", "9"], "plain.mp4 lasts 2.00 s, less than --seconds 9"),
+        ("plain.mp4", ["--seconds", "9"], "plain.mp4 lasts 2.00 s, less than the 9 s"),
         ("plain.mp4", ["--frames", "9"], "plain.mp4 has no second 9; it lasts 2.00 s"),
         ("plain.mp4", ["--frames", "some"], "--frames some: say follow, mean, or the second"),
         ("plain.mp4", ["-o", "{out}/out.webm"], "cannot be put into .webm as they are"),

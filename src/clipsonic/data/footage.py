@@ -93,8 +93,7 @@ class Footage:
                     covers = container.streams.video
                     cover = "; to ask with its cover, give that as a picture" if covers else ""
                     raise Unusable(f"{self.path} has no track of moving pictures{cover}")
-                told = float((track.duration or 0) * track.time_base) or (container.duration or 0) / 1e6
-                if self.only is None and told > self.longest + 1:
+                if self.only is None and _told(container, track) > self.longest + 1:
                     raise self._too_long()
                 yield container, track
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -110,7 +109,10 @@ class Footage:
     def opens(self) -> Iterator[None]:
         """What the other process does to check: nothing comes of it but an error."""
         time_limit(self.path, self.patience)
-        with self._opened():
+        with self._opened() as (container, track):
+            told = _told(container, track)  # which may be a little more or less than what is shown
+            if self.only is not None and 0 < told < self.only - 1:
+                raise Unusable(f"{self.path} lasts {told:.2f} s, less than the {self.only:g} s asked for")
             yield
 
     def seen(self) -> Iterator[Look | float]:
@@ -150,6 +152,11 @@ class Footage:
         if first is None:
             raise Unusable(f"{self.path} has no pictures")
         self.seconds = min(last + (gap or 1 / 25), self.longest)
+
+
+def _told(container: Any, track: Any) -> float:
+    """Return the seconds that a file says it lasts; 0 if it does not say."""
+    return float((track.duration or 0) * track.time_base) or (container.duration or 0) / 1e6
 
 
 def _opens(footage: Footage) -> Iterator[None]:

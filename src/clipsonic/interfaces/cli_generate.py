@@ -175,19 +175,19 @@ def generate(
         from clipsonic.interfaces.asking import Asked, Query, given
         from clipsonic.interfaces.engine import Engine, Sampling
         from clipsonic.interfaces.generate import run
-        from clipsonic.interfaces.settings import numbers
+        from clipsonic.interfaces.settings import as_text, numbers
         from clipsonic.interfaces.writing import Finish
 
     if video is not None and len(video) > 1:
         raise UserError(f"--video must be given once, got {len(video)}: {', '.join(map(str, video))}")
     asked = Asked(
         Query(
-            prompts or [],
+            [as_text(each) for each in prompts or []],
             image or [],
             video[0] if video else None,
             numbers("--weights", weights),
-            negative,
-            to,
+            None if negative is None else as_text(negative),
+            None if to is None else as_text(to),
             interpolate,
             bridge,
             frames,

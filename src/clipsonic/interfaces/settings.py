@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -76,6 +77,14 @@ def _names(page: dict[str, Any], above: str = "") -> Iterator[str]:
             yield from _names(inside, f"{above}{name}.")
         else:
             yield f"{above}{name}"
+
+
+def as_text(word: str) -> str:
+    """Return a word of the command line as UTF-8 text, whatever the locale; as it is if it is no UTF-8."""
+    try:
+        return os.fsencode(word).decode("utf-8")
+    except UnicodeError:
+        return word
 
 
 def numbers(option: str, text: str | None) -> list[float] | None:

@@ -121,8 +121,7 @@ def test_cancelling_what_waits_and_what_runs(desk) -> None:
     assert one.stats.ended == {"cancelled": 2, "done": 1}
 
 
-def test_cancelling_one_of_a_batch_leaves_the_others(desk, monkeypatch) -> None:
-    monkeypatch.setattr(jobs, "make", timed)
+def test_cancelling_one_of_a_batch_leaves_the_others(desk) -> None:
     one = desk()
     block = blocked(one)
     pair = [one.submit(Request(["rain"], seed=seed, steps=40, seconds=2)) for seed in (1, 2)]
