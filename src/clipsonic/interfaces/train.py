@@ -89,12 +89,18 @@ def announce(what: str, training: "TrainingSettings", out: Path, dry_run: bool =
     note(f"training the {what}: {steps}, in {WORDS[precision]}{why}; into {out}")
 
 
-def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run: bool) -> None:
-    """Trains whatever it is with progress, or prints what would be trained.
+def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run: bool) -> bool:
+    """Train whatever it is with progress, or print what would be trained.
 
     Args:
         about: the data, in a line.
         examples: how many there are, an epoch.
+
+    Returns:
+        Whether Ctrl-C came during the last step: the training is done, and what would follow should not begin.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came before; the steps so far are saved.
     """
     training = recipe.training
     if dry_run:
@@ -115,7 +121,7 @@ def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run
             f"time: about {duration(step * training.steps)} here, {step:.2g} s a step in {WORDS[precision]}",
         ]
         show(page, "\n".join(lines))
-        return
+        return False
 
     from clipsonic.training.loop import train
 
@@ -141,9 +147,11 @@ def run_training(recipe: "Recipe", out: Path, about: str, examples: int, dry_run
         if should_stop() and step < training.steps:
             note(f"stopped at step {step}, saved in {out}; rerun the same command to resume")
             raise KeyboardInterrupt
+        stopping = should_stop()
     seconds = round(time.monotonic() - began, 1)  # of this stretch
     page = {"model": str(out / "model"), "steps": training.steps, "seconds": seconds} | numbers
     made(page, f"model: {out / 'model'}")
+    return stopping
 
 
 def measured(recipe: "Recipe", out: Path) -> float:

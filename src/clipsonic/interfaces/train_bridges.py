@@ -37,8 +37,8 @@ def run_prior_recipe(
     encoder_name: str,
     dry_run: bool = False,
     device: str = "cpu",
-) -> None:
-    """Train a diffusion prior with these settings; the encoder runs on `device`."""
+) -> bool:
+    """Train a diffusion prior; the encoder runs on `device`. Returns what `run_training` does."""
     pairs, held_out, encoder = _pairs(data, captions, encoder_name, out / "embeddings", device)
     announce("prior", settings.training, out, dry_run)
 
@@ -46,7 +46,7 @@ def run_prior_recipe(
 
     recipe = PriorRecipe(settings, pairs, held_out, encoder)
     about = f"{len(pairs)} pairs of {len(pairs.texts)} texts, {len(held_out or [])} held out, encoder {encoder.id}"
-    run_training(recipe, out, about, len(pairs), dry_run)
+    return run_training(recipe, out, about, len(pairs), dry_run)
 
 
 def run_bridge(

@@ -82,7 +82,7 @@ class Steps:
         from clipsonic.training.vocoder import VocoderRecipe
 
         recipe = VocoderRecipe(self.preset.vocoder, [self.data])
-        run_training(recipe, self.folder(name), str(self.data), len(recipe.waves), dry_run=False)
+        go_on(run_training(recipe, self.folder(name), str(self.data), len(recipe.waves), dry_run=False))
 
     def train_on_pictures(self, name: str) -> None:
         """The paper's own model."""
@@ -101,7 +101,7 @@ class Steps:
 
         settings = self.preset.spectrogram.model_copy(update={"condition": condition})
         recipe = SpectrogramRecipe(settings, self.data, encoder)
-        run_training(recipe, self.folder(name), str(self.data), len(recipe.clips), dry_run=False)
+        go_on(run_training(recipe, self.folder(name), str(self.data), len(recipe.clips), dry_run=False))
 
     def train_sd(self, name: str) -> None:
         """On the data set's labels and pictures."""
@@ -113,7 +113,7 @@ class Steps:
 
     def _train_prior(self, name: str, data: Path | None, captions: Path | None) -> None:
         settings, encoder = self.preset.prior, self.preset.encoder
-        run_prior_recipe(settings, self.folder(name), data, captions, encoder, device=self.device)
+        go_on(run_prior_recipe(settings, self.folder(name), data, captions, encoder, device=self.device))
 
     def fit_linear(self, name: str) -> None:
         """Least squares."""
@@ -301,3 +301,9 @@ class Steps:
 
     def _scorer(self) -> AudioEncoder:
         return load_audio_encoder(self.preset.audio_encoder).to(self.device)
+
+
+def go_on(stopping: bool) -> None:
+    """Stop a reproduction where a training was asked to stop in its last step, which alone ends well."""
+    if stopping:
+        raise KeyboardInterrupt
