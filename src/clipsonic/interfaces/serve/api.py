@@ -23,9 +23,10 @@ from clipsonic.interfaces.serve.job import Closed, Full
 from clipsonic.interfaces.serve.jobs import Desk, Limits
 from clipsonic.interfaces.serve.metrics import MEDIA_TYPE, metrics
 from clipsonic.interfaces.serve.reference import reference
-from clipsonic.interfaces.serve.schema import Health
-from clipsonic.interfaces.serve.sounds import json_problems, sounds
+from clipsonic.interfaces.serve.schema import About, Health
+from clipsonic.interfaces.serve.sounds import json_problems, problems, sounds
 from clipsonic.interfaces.serve.uploads import NoMedia, TooLarge, Uploads
+from clipsonic.interfaces.serve.web import about, web
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
@@ -38,14 +39,16 @@ def build(
     hosts: Sequence[str] | None,
     prefix: str | None = None,
     log: Callable[[str], None] | None = None,
+    page: bool = False,
 ) -> FastAPI:
-    """The application, without the page.
+    """Build the application.
 
     Args:
         token: that requests must bring, unless it is None.
         hosts: names under which the server answers; None for any.
         prefix: path at which a proxy mounts the server; None takes each request's X-Forwarded-Prefix.
         log: gets a line for each answer.
+        page: whether it has a web page at "/".
     """
     app = FastAPI(
         title="clipsonic",
@@ -60,7 +63,9 @@ def build(
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.upload_bytes)
     app.add_middleware(Guard, responses=responses, most_bytes=limits.upload_bytes, prefix=prefix, log=log)
     app.include_router(sounds(desk, uploads, limits, _keeper(token), token is not None))
-    app.include_router(_about(app, desk, responses, _keeper(token)))
+    app.include_router(_about(app, desk, limits, responses, _keeper(token)))
+    if page:
+        app.include_router(web())
     _end(app)
     for kind, status in (
         (TooLarge, 413),
@@ -76,7 +81,7 @@ def build(
     return app
 
 
-def _about(app: FastAPI, desk: Desk, responses: Counter[int], keeper: list[Any]) -> APIRouter:
+def _about(app: FastAPI, desk: Desk, limits: Limits, responses: Counter[int], keeper: list[Any]) -> APIRouter:
     """What concerns the server."""
     router = APIRouter(tags=["server"])
 
@@ -91,6 +96,16 @@ def _about(app: FastAPI, desk: Desk, responses: Counter[int], keeper: list[Any])
             waiting=desk.stats.waiting,
             bridges=desk.pipeline.bridges,
         )
+
+    @router.get(
+        "/v1/about",
+        summary="See what the model and this server can do",
+        dependencies=keeper,
+        responses=problems(401),
+    )
+    def abilities() -> About:
+        """Bridges, sounds that the model knows, defaults, and the limits of a request."""
+        return about(desk, limits)
 
     @router.get(
         "/metrics",

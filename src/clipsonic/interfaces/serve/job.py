@@ -84,6 +84,18 @@ class Job:
         passes = 1 if asked.guidance_scale == 1 else 2
         return int(asked.steps or 1) * (asked.seconds or CLIP_SECONDS) * asked.number * passes / 2
 
+    @property
+    def kept_bytes(self) -> int:
+        """What it holds in memory and, of an uploaded video, on disk."""
+        video = self.request.video
+        upload = video.stat().st_size if video is not None and video.exists() else 0
+        return upload + sum(wave.nbytes + mel.nbytes for wave, mel, _ in self.clips)
+
+    def release(self) -> None:
+        """Remove the upload; nothing happens the second time."""
+        on_end, self.on_end = self.on_end, lambda: None
+        on_end()
+
     def cancel(self) -> None:
         """Stops it, at the next step if it runs; nothing happens if it is over."""
         self.desk.end(self, CANCELLED, "cancelled")
@@ -99,7 +111,7 @@ def too_many(jobs: Iterable[Job], limits: Limits) -> list[Job]:
     over = sorted((job for job in jobs if job.over), key=lambda job: float(job.ended or 0.0), reverse=True)
     now, size, gone = time.monotonic(), 0, []
     for place, job in enumerate(over):
-        size += sum(wave.nbytes + mel.nbytes for wave, mel, _ in job.clips)
+        size += job.kept_bytes
         old = now - float(job.ended or 0.0) > limits.kept_seconds
         if old or (place and (place >= limits.kept_jobs or size > limits.kept_bytes)):
             gone.append(job)

@@ -75,8 +75,8 @@ class Desk:
         """Puts a request into the queue.
 
         Args:
-            on_end: called once when the job is over, whatever becomes of it: to remove an upload. Not called if
-                the request is not taken.
+            on_end: called once when nothing more needs the request's upload: the job was forgotten, or it failed
+                or was cancelled. Not called if the request is not taken.
             owner: who may list it; None for nobody.
 
         Raises:
@@ -136,6 +136,7 @@ class Desk:
         job.cancel()
         with self.changed:
             self._jobs.pop(job.id, None)
+            job.release()
 
     def close(self, wait: float) -> None:
         """Takes nothing more, cancels what waits, and lets what runs have `wait` seconds before it is cancelled."""
@@ -164,7 +165,8 @@ class Desk:
             self._ended[state] += 1
             self._clips += len(job.clips)
             self._forget_old()
-            job.on_end()
+            if state != DONE:
+                job.release()
             self.changed.notify_all()
 
     def ahead(self, job: Job) -> int:
@@ -208,6 +210,7 @@ class Desk:
         """Keeps what has ended within its bounds; needs the lock."""
         for job in too_many(self._jobs.values(), self.limits):
             del self._jobs[job.id]
+            job.release()
 
     def _work(self) -> None:
         while True:

@@ -116,7 +116,7 @@ def run(
     Raises:
         UserError: a package is missing, the port is taken, or the model cannot be had.
     """
-    check_installed(page)
+    check_installed()
     address.check()
     engine.check()
     taken = address.bind()
@@ -135,11 +135,7 @@ def run(
             confine(str(uploads.folder))
             desk = Desk(pipeline, name, limits, about)
             line = note if access_log else None
-            app = build(desk, uploads, limits, address.token, address.hosts, address.prefix, line)
-            if page:
-                with uncollected():
-                    from clipsonic.interfaces.serve.page import mount
-                app = mount(app, desk, limits, address.token, address.prefix)
+            app = build(desk, uploads, limits, address.token, address.hosts, address.prefix, line, page)
             taken.listen()  # so that whoever reads where it answers is answered
             greet(address, taken.getsockname()[1], page)
             Server(app, desk, grace).run([taken])
@@ -148,22 +144,21 @@ def run(
             uploads.remove()
 
 
-def check_installed(page: bool) -> None:
+def check_installed() -> None:
     """Refuses to begin without the packages of the extra `serve`.
 
     Raises:
         UserError: with what to install.
     """
-    needed = NEEDED | ({"gradio": "gradio"} if page else {})
-    missing = [package for module, package in needed.items() if importlib.util.find_spec(module) is None]
+    missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise UserError(f'{", ".join(missing)} missing; install them: pip install "clipsonic[serve]"')
 
 
 def confine(folder: str) -> None:
-    """Has everything temporary of this process written there, by other packages too; nothing is sent anywhere."""
+    """Write everything temporary of this process to a folder, by other packages too."""
     tempfile.tempdir = folder
-    os.environ |= {"TMPDIR": folder, "GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
+    os.environ["TMPDIR"] = folder
 
 
 def about_model(pipeline: Any, bridge: str, engine: Engine) -> dict[str, Any]:

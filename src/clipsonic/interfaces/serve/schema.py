@@ -120,6 +120,31 @@ class Problem(BaseModel):
     error: str
 
 
+class RequestLimits(BaseModel):
+    """What this server takes in one request."""
+
+    min_seconds: float
+    seconds: float = Field(description="Longest clip.")
+    steps: int
+    clips: int
+    images: int = Field(description="0 if the model's encoder cannot embed images.")
+    prompts: int
+    prompt_characters: int
+    upload_bytes: int
+
+
+class About(BaseModel):
+    """What the model and this server can do."""
+
+    bridges: list[str]
+    bridge: str = Field(description="Of requests that name none.")
+    steps: int = Field(description="Sampling steps of requests that name none.")
+    seconds: float = Field(description="Length of requests that name none.")
+    labels: list[str] = Field(description="Sounds that the model was trained on, if it says so.")
+    bands: list[float] = Field(description="Frequency in Hz at which each mel band's filter peaks.")
+    limits: RequestLimits
+
+
 class Health(BaseModel):
     """Whether requests are taken."""
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request as HTTPRequest
 
@@ -17,9 +17,11 @@ from clipsonic.interfaces.serve.job import DONE, Job
 from clipsonic.interfaces.serve.jobs import Desk, Limits
 from clipsonic.interfaces.serve.schema import FORMATS, Format, Problem, Sound, ask_of, sound
 from clipsonic.interfaces.serve.uploads import Uploads
+from clipsonic.interfaces.serve.web import mel_png, muxed
 from clipsonic.interfaces.writing import Finish
 
 TOKEN = "token"  # the owner of what is asked with the token and no session; shorter than any session
+LEVEL, FADE = -23.0, 0.01  # of sounds at equal loudness: LUFS, EBU R 128's for broadcasts, and seconds
 LOOK_SECONDS = 0.2  # between two looks at a job whose changes are followed
 SAID = {
     400: "It is no such form as it says.",
@@ -97,6 +99,11 @@ def sounds(
         """Whose sounds a request may list: those of its session, or without one those asked with the token."""
         return session if session is not None else TOKEN if has_token else None
 
+    Level = Annotated[bool, Query(description=f"At {LEVEL:g} LUFS, so that sounds are equally loud.")]
+
+    def finish(level: bool) -> Finish:
+        return Finish(lufs=LEVEL, fade=FADE) if level else Finish()
+
     @router.post(
         "",
         status_code=202,
@@ -161,11 +168,36 @@ def sounds(
             await asyncio.sleep(LOOK_SECONDS)
 
     @router.get("/{id}/clips/{number}.json", summary="Fetch a clip's page", responses=problems(401, 404, 409))
-    def page(job: Found, number: Number) -> dict[str, Any]:
+    def page(job: Found, number: Number, level: Level = False) -> dict[str, Any]:
         """All it takes to make the clip again: what was asked, the seed, the model and its checksum."""
         wave, _, about = clip(job, number)
-        finish = Finish()
-        return dict(about) | finish.describe(wave, finish(wave))
+        how = finish(level)
+        return dict(about) | how.describe(wave, how(wave))
+
+    @router.get(
+        "/{id}/clips/{number}.png",
+        summary="Fetch a clip's mel spectrogram",
+        response_class=Response,
+        responses=json_problems(401, 404, 409)
+        | {200: {"content": {"image/png": {"schema": {"type": "string"}}}}},
+    )
+    def spectrogram(job: Found, number: Number) -> Response:
+        """One pixel a frame and mel band, high bands on top, louder is brighter; `/v1/about` has the bands."""
+        return Response(mel_png(clip(job, number)[1]), media_type="image/png")
+
+    @router.get(
+        "/{id}/clips/{number}.mp4",
+        summary="Fetch the video with a clip as its sound",
+        response_class=Response,
+        responses=json_problems(401, 404, 409, 422)
+        | {200: {"content": {"video/mp4": {"schema": {"type": "string"}}}}},
+    )
+    def film(job: Found, number: Number, level: Level = False) -> Response:
+        """The pictures are those of the upload, not encoded again."""
+        wave = clip(job, number)[0]
+        if job.request.video is None:
+            raise HTTPException(404, "the sound was not made for a video")
+        return Response(muxed(job.request.video, wave, finish(level)), media_type="video/mp4")
 
     @router.get(
         "/{id}/clips/{number}.{format}",
@@ -174,14 +206,14 @@ def sounds(
         responses=problems(401, 404, 409)
         | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in FORMATS.values()}}},
     )
-    def fetch(job: Found, number: Number, format: Format) -> Response:
+    def fetch(job: Found, number: Number, format: Format, level: Level = False) -> Response:
         """16 kHz, mono; WAV and FLAC hold 16 bits."""
         import soundfile
 
         wave, _, about = clip(job, number)
         file = io.BytesIO()
         soundfile.write(
-            file, Finish()(wave), SAMPLE_RATE, format=format.upper(), subtype=SOUNDS[f".{format}"]
+            file, finish(level)(wave), SAMPLE_RATE, format=format.upper(), subtype=SOUNDS[f".{format}"]
         )
         name = f'inline; filename="clipsonic-{about["seed"]}.{format}"'
         return Response(file.getvalue(), media_type=FORMATS[format], headers={"Content-Disposition": name})

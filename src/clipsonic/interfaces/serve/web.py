@@ -1,11 +1,9 @@
-"""The page of `clipsonic serve`: static files over the HTTP API, what they need to know, spectrograms and videos."""
+"""The page of `clipsonic serve`: static files over the HTTP API; spectrograms and videos for it."""
 
 import io
 import tempfile
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Response
@@ -15,6 +13,8 @@ from clipsonic.audio import mel_filters
 from clipsonic.config import CLIP_SECONDS, LOG_MEL_FLOOR, LOG_MEL_TOP, N_FFT, SAMPLE_RATE
 from clipsonic.errors import UserError
 from clipsonic.interfaces.serve.jobs import Desk, Limits
+from clipsonic.interfaces.serve.schema import About, RequestLimits
+from clipsonic.interfaces.writing import Finish, encoded, write_sound
 from clipsonic.limits import MIN_SECONDS
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -34,18 +34,20 @@ def web() -> APIRouter:
         if Path(each.name).suffix in TYPES
     }
 
-    @router.api_route("/", methods=["GET", "HEAD"])
-    @router.api_route("/web/{name}", methods=["GET", "HEAD"])
+    @router.get("/")
+    @router.get("/web/{name}")
     def page(name: str = "index.html") -> Response:
         if name not in contents:
             raise HTTPException(404, "not found")
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
-        return Response(contents[name], media_type=f"{TYPES[Path(name).suffix]}; charset=utf-8", headers=headers)
+        return Response(
+            contents[name], media_type=f"{TYPES[Path(name).suffix]}; charset=utf-8", headers=headers
+        )
 
     return router
 
 
-def about(desk: Desk, limits: Limits, labels: list[str]) -> dict[str, Any]:
+def about(desk: Desk, limits: Limits) -> About:
     """Return what a client needs to offer a form: the model's choices and this server's limits."""
     pipeline = desk.pipeline
     try:
@@ -53,25 +55,24 @@ def about(desk: Desk, limits: Limits, labels: list[str]) -> dict[str, Any]:
         images = limits.pictures
     except UserError:
         images = 0
-    return {
-        "bridges": list(pipeline.bridges),
-        "bridge": desk.bridge,
-        "steps": pipeline.config.sampling_steps,
-        "seconds": CLIP_SECONDS,
-        "images": images > 0,
-        "labels": labels,
-        "bands": band_centres(),
-        "limits": {
-            "min_seconds": MIN_SECONDS,
-            "seconds": limits.seconds,
-            "steps": limits.steps,
-            "clips": limits.candidates,
-            "images": images,
-            "prompts": limits.prompts,
-            "prompt_characters": limits.prompt_characters,
-            "upload_bytes": limits.upload_bytes,
-        },
-    }
+    return About(
+        bridges=list(pipeline.bridges),
+        bridge=desk.bridge,
+        steps=min(pipeline.config.sampling_steps, limits.steps),
+        seconds=min(CLIP_SECONDS, limits.seconds),
+        labels=list(pipeline.config.get("labels") or []),
+        bands=band_centres(),
+        limits=RequestLimits(
+            min_seconds=MIN_SECONDS,
+            seconds=limits.seconds,
+            steps=limits.steps,
+            clips=limits.candidates,
+            images=images,
+            prompts=limits.prompts,
+            prompt_characters=limits.prompt_characters,
+            upload_bytes=limits.upload_bytes,
+        ),
+    )
 
 
 def band_centres() -> list[float]:
@@ -90,15 +91,13 @@ def mel_png(mel: Float[np.ndarray, "mels frames"]) -> bytes:
     return png.getvalue()
 
 
-def muxed(video: Path, wave: Float[np.ndarray, "samples"]) -> bytes:
-    """Return an MP4 of the video's pictures with this waveform at 16 kHz as its sound.
+def muxed(video: Path, wave: Float[np.ndarray, "samples"], finish: Finish) -> bytes:
+    """Return an MP4 of the video's pictures with this 16 kHz waveform as its sound.
 
     Raises:
         UserError: MP4 cannot hold the pictures as they are.
     """
-    from clipsonic.data.muxing import with_sound
-
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "clip.mp4"
-        with_sound(video, wave, SAMPLE_RATE, out)
+        encoded(out, finish(wave), finish, lambda sound: write_sound(out, sound, finish.rate, video))
         return out.read_bytes()

@@ -29,13 +29,17 @@ async function request(address, options = {}) {
   throw new ApiError(response.status, body.error || `The server answered with status ${response.status}.`, after);
 }
 
-export const about = async () => (await request("v1/about")).json();
-export const submit = async (form) => (await request("v1/sounds", { method: "POST", body: form })).json();
-export const look = async (id) => (await request(`v1/sounds/${id}`)).json();
+/** Parse JSON; a seed stays text, since numbers here are exact up to 2^53 only. */
+const parse = (text) => JSON.parse(text.replace(/"seed":\s*(\d+)/g, '"seed":"$1"'));
+const json = async (address, options) => parse(await (await request(address, options)).text());
+
+export const about = () => json("v1/about");
+export const submit = (form) => json("v1/sounds", { method: "POST", body: form });
+export const look = (id) => json(`v1/sounds/${id}`);
 export const remove = (id) => request(`v1/sounds/${id}`, { method: "DELETE" });
 export const clipFile = async (id, number, kind, level) =>
   (await request(`v1/sounds/${id}/clips/${number}.${kind}${level ? "?level=true" : ""}`)).blob();
-export const clipMetadata = async (id, number) => (await request(`v1/sounds/${id}/clips/${number}.json`)).json();
+export const clipMetadata = (id, number) => json(`v1/sounds/${id}/clips/${number}.json`);
 
 /** Yield the states of a sound from its event stream until it has ended. */
 export async function* follow(id, signal) {
@@ -48,7 +52,7 @@ export async function* follow(id, signal) {
     text = (text + value).replaceAll("\r\n", "\n");
     for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
       const data = text.slice(0, end).split("\n").filter((line) => line.startsWith("data:"));
-      if (data.length) yield JSON.parse(data.map((line) => line.slice(5)).join("\n"));
+      if (data.length) yield parse(data.map((line) => line.slice(5)).join("\n"));
     }
   }
 }

@@ -38,12 +38,12 @@ $("token-form").addEventListener("submit", async (event) => {
 
 /** Fill the form with what this server's model and limits are. */
 function describe() {
-  const { limits, bridges, bridge, steps, seconds, labels, images } = server;
+  const { limits, bridges, bridge, steps, seconds, labels } = server;
   $("prompt").maxLength = $("negative").maxLength = limits.prompt_characters;
   Object.assign($("seconds"), { min: limits.min_seconds, max: limits.seconds, placeholder: `${seconds}, or the video's` });
   $("number").max = limits.clips;
   Object.assign($("steps"), { max: limits.steps, placeholder: steps });
-  $("drop").hidden = !images;
+  $("drop").hidden = !limits.images;
   $("bridge-field").hidden = bridges.length < 2;
   $("bridge").replaceChildren(...bridges.map((name) => new Option(name, name, name === bridge, name === bridge)));
   const known = labels.length ? labels : ["a photo of a dog", "rain", "a violin", "sea waves", "a rooster", "a train"];
@@ -158,11 +158,9 @@ async function show(sound) {
           forget(sound.id);
           api.remove(sound.id).catch(() => {}); // it may be gone already
         }
-        $("welcome").hidden = Boolean($("clips").children.length);
       },
     }));
   }
-  $("welcome").hidden = true;
   $("clips").prepend(...cards);
   return cards[0];
 }

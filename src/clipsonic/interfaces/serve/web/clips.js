@@ -71,7 +71,7 @@ export async function card(sound, number, { level, bands, onRemove }) {
 async function download(id, number, kind, level, name, button) {
   try {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(await api.clipFile(id, number, kind, level && kind !== "json"));
+    link.href = URL.createObjectURL(await api.clipFile(id, number, kind, level));
     link.download = name;
     link.click();
   } catch (error) {
