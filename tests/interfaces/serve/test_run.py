@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from clipsonic.errors import UserError
-from clipsonic.interfaces.serve.run import Address, check_installed
+from clipsonic.interfaces.serve.run import Address
 
 
-@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "python_multipart", "gradio"])
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "python_multipart"])
 def test_without_the_extra_it_says_what_to_install(clipsonic_command, monkeypatch, missing) -> None:
     import importlib.util
 
@@ -27,8 +27,6 @@ def test_without_the_extra_it_says_what_to_install(clipsonic_command, monkeypatc
     assert 'pip install "clipsonic[serve]"' in said
     assert missing.replace("_", "-") in said
     assert "Traceback" not in said
-    if missing == "gradio":
-        check_installed(page=False)
 
 
 def test_a_port_that_is_taken(clipsonic_command) -> None:

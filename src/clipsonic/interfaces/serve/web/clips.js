@@ -15,14 +15,14 @@ const template = document.querySelector("#clip-template");
 export async function card(sound, number, { level, bands, onRemove }) {
   const metadata = await api.clipMetadata(sound.id, number);
   const clip = sound.clips[number - 1];
-  const root = template.content.cloneNode(true).querySelector("article");
+  const root = document.importNode(template.content, true).querySelector("article"); // a clone would not play
   const find = (selector) => root.querySelector(selector);
   const title = metadata.query;
   root.tabIndex = -1;
   root.setAttribute("aria-label", `${title}, seed ${clip.seed}`);
   find("h3").textContent = title;
   find(".facts").textContent = `seed ${clip.seed} · ${clip.seconds.toFixed(1)} s`;
-  const notes = metadata.notes || [];
+  const notes = sound.notes || [];
   if (notes.length) {
     find(".note").hidden = false;
     find(".note").textContent = notes.join(" ");
