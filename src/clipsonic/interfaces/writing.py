@@ -135,6 +135,23 @@ def write_clip(
     return page
 
 
+def sound_bytes(
+    audio: Float[np.ndarray, "samples"], ending: str, finish: Finish = Finish(), video: Path | None = None
+) -> bytes:
+    """Return the file that `write_clip` would write of a sound.
+
+    Args:
+        ending: its kind, such as ".ogg", or with a video ".mp4".
+
+    Raises:
+        UserError: the container cannot hold the video's pictures as they are.
+    """
+    with tempfile.TemporaryDirectory(prefix="clipsonic-") as folder:
+        path = Path(folder) / f"sound{ending}"
+        encoded(path, finish(audio), finish, lambda wave: write_sound(path, wave, finish.rate, video))
+        return path.read_bytes()
+
+
 def write_sound(path: Path, wave: Float[np.ndarray, "samples"], rate: int, video: Path | None) -> None:
     """Write a wave as its file's ending says, onto the pictures of a video where it is that of a film."""
     import soundfile

@@ -90,7 +90,7 @@ def test_a_sound_is_asked_for_and_fetched(served) -> None:
     assert served.client.get(first["wav"]).status_code == 404
 
 
-def test_pictures_and_a_video_come_in_a_form_and_are_not_kept(served, tmp_path) -> None:
+def test_pictures_and_a_video_come_in_a_form_and_go_with_their_sound(served, tmp_path) -> None:
     files = [("image", ("../../etc/passwd", picture(kind))) for kind in ("PNG", "JPEG", "WEBP")]
     asked = {
         "prompt": ["rain", "wind"],
@@ -118,6 +118,10 @@ def test_pictures_and_a_video_come_in_a_form_and_are_not_kept(served, tmp_path) 
     done = served.when_over(answer.json()["id"])
     assert done["state"] == "done"
     assert abs(done["clips"][0]["seconds"] - 1.0) < 0.11
+    assert left(served) == [name]  # its pictures go with the sound into an MP4
+    film = served.client.get(done["clips"][0]["wav"].replace(".wav", ".mp4")).raise_for_status()
+    assert film.headers["content-type"] == "video/mp4" and film.content[4:8] == b"ftyp"
+    served.client.delete(done["links"]["self"])
     assert left(served) == []
 
 

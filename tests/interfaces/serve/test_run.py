@@ -47,7 +47,7 @@ def test_a_port_that_is_taken(clipsonic_command) -> None:
         (["--token", ""], "the token is empty"),
         (["--token", "a b"], "without spaces"),
         (["--model", "nothing/here/at/all", "--port", "0"], "nothing/here/at/all"),
-        (["--backend", "magic"], "--backend is magic"),
+        (["--backend", "magic"], "got magic"),
     ],
 )
 def test_what_cannot_be_is_refused(clipsonic_command, words, said) -> None:

@@ -1,7 +1,6 @@
 """What the API does with sounds: they are asked for, followed, fetched and cancelled."""
 
 import asyncio
-import io
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -9,16 +8,14 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Resp
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request as HTTPRequest
 
-from clipsonic.config import SAMPLE_RATE
-from clipsonic.interfaces.naming import SOUNDS
 from clipsonic.interfaces.serve.guard import HEAD
 from clipsonic.interfaces.serve.incoming import body_schema, read
 from clipsonic.interfaces.serve.job import DONE, Job
 from clipsonic.interfaces.serve.jobs import Desk, Limits
 from clipsonic.interfaces.serve.schema import FORMATS, Format, Problem, Sound, ask_of, sound
 from clipsonic.interfaces.serve.uploads import Uploads
-from clipsonic.interfaces.serve.web import mel_png, muxed
-from clipsonic.interfaces.writing import Finish
+from clipsonic.interfaces.serve.web import mel_png
+from clipsonic.interfaces.writing import Finish, sound_bytes
 
 TOKEN = "token"  # the owner of what is asked with the token and no session; shorter than any session
 LEVEL, FADE = -23.0, 0.01  # of sounds at equal loudness: LUFS, EBU R 128's for broadcasts, and seconds
@@ -197,7 +194,7 @@ def sounds(
         wave = clip(job, number)[0]
         if job.request.video is None:
             raise HTTPException(404, "the sound was not made for a video")
-        return Response(muxed(job.request.video, wave, finish(level)), media_type="video/mp4")
+        return Response(sound_bytes(wave, ".mp4", finish(level), job.request.video), media_type="video/mp4")
 
     @router.get(
         "/{id}/clips/{number}.{format}",
@@ -208,15 +205,10 @@ def sounds(
     )
     def fetch(job: Found, number: Number, format: Format, level: Level = False) -> Response:
         """16 kHz, mono; WAV and FLAC hold 16 bits."""
-        import soundfile
-
         wave, _, about = clip(job, number)
-        file = io.BytesIO()
-        soundfile.write(
-            file, finish(level)(wave), SAMPLE_RATE, format=format.upper(), subtype=SOUNDS[f".{format}"]
-        )
         name = f'inline; filename="clipsonic-{about["seed"]}.{format}"'
-        return Response(file.getvalue(), media_type=FORMATS[format], headers={"Content-Disposition": name})
+        file = sound_bytes(wave, f".{format}", finish(level))
+        return Response(file, media_type=FORMATS[format], headers={"Content-Disposition": name})
 
     @router.delete("/{id}", status_code=204, summary="Cancel and forget it", responses=problems(401, 404))
     def cancel(job: Found) -> None:

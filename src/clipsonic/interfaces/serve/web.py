@@ -1,7 +1,6 @@
 """The page of `clipsonic serve`: static files over the HTTP API; spectrograms and videos for it."""
 
 import io
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from clipsonic.config import CLIP_SECONDS, LOG_MEL_FLOOR, LOG_MEL_TOP, N_FFT, SA
 from clipsonic.errors import UserError
 from clipsonic.interfaces.serve.jobs import Desk, Limits
 from clipsonic.interfaces.serve.schema import About, RequestLimits
-from clipsonic.interfaces.writing import Finish, encoded, write_sound
 from clipsonic.limits import MIN_SECONDS
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -89,15 +87,3 @@ def mel_png(mel: Float[np.ndarray, "mels frames"]) -> bytes:
     png = io.BytesIO()
     Image.fromarray(colormaps["magma"](level, bytes=True)[..., :3]).save(png, "PNG")
     return png.getvalue()
-
-
-def muxed(video: Path, wave: Float[np.ndarray, "samples"], finish: Finish) -> bytes:
-    """Return an MP4 of the video's pictures with this 16 kHz waveform as its sound.
-
-    Raises:
-        UserError: MP4 cannot hold the pictures as they are.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "clip.mp4"
-        encoded(out, finish(wave), finish, lambda sound: write_sound(out, sound, finish.rate, video))
-        return out.read_bytes()
