@@ -1,7 +1,6 @@
 """The page in a real browser: prompts, files, progress, history, errors, keyboard; nothing comes from elsewhere."""
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +21,6 @@ from clipsonic.interfaces.serve.uploads import Uploads
 from clipsonic.interfaces.serve.web import band_centres, mel_png
 from tests.films import write_film
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 LIMITS = Limits(queue=2, upload_bytes=200_000, pixels=1_000_000)
 TOKEN = "a-token-of-the-test"
 LONG = Request(texts=["rain"], steps=100, seconds=4.0, number=8)  # longer than any test waits
@@ -63,12 +60,12 @@ def site(tiny_pipeline: Any) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(chromium_path: str) -> Iterator[Any]:
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -118,8 +115,7 @@ def generate(page: Any, *args: Any, **settings: Any) -> None:
     expect(page.locator("#status")).to_contain_text("Done")
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_generates_shows_and_downloads(page: Any, site: Site) -> None:
     generate(page, "rain", seed="9007199254740993", number=2)
     cards = page.locator(".clip")
@@ -138,8 +134,7 @@ def test_generates_shows_and_downloads(page: Any, site: Site) -> None:
     assert json.loads(Path(found.value.path()).read_text())["texts"] == ["rain"]
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_clips_stay_listed_after_a_reload_until_removed(page: Any, site: Site) -> None:
     generate(page, "thunder")
     page.reload()
@@ -151,15 +146,13 @@ def test_clips_stay_listed_after_a_reload_until_removed(page: Any, site: Site) -
     expect(page.locator(".clip")).to_have_count(0)
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_a_known_sound_is_one_click(page: Any) -> None:
     page.get_by_role("button", name="sea waves").click()
     expect(page.locator(".clip h3")).to_have_text("sea waves")
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_cancels_and_follows_after_a_reload(page: Any, site: Site) -> None:
     fill(page, "wind")
     page.get_by_label("Sampling steps").fill("100")
@@ -173,8 +166,7 @@ def test_cancels_and_follows_after_a_reload(page: Any, site: Site) -> None:
     expect(page.get_by_role("button", name="Generate")).to_be_enabled()
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_says_when_the_queue_is_full(page: Any, site: Site) -> None:
     jobs = [site.desk.submit(LONG)]
     with site.desk.changed:
@@ -189,8 +181,7 @@ def test_says_when_the_queue_is_full(page: Any, site: Site) -> None:
             site.desk.forget(job)
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
@@ -207,8 +198,7 @@ def test_says_what_is_wrong(page: Any, field: str, value: str, said: str) -> Non
     expect(page.locator("#error")).to_contain_text(said)
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_takes_an_image_and_a_video_and_gives_the_video_back(page: Any, site: Site, tmp_path: Path) -> None:
     Image.fromarray(np.full((64, 96, 3), 90, np.uint8)).save(tmp_path / "street.png")
     video = write_film(tmp_path / "street.mp4", range(0, 1000, 100))
@@ -230,8 +220,7 @@ def test_takes_an_image_and_a_video_and_gives_the_video_back(page: Any, site: Si
         assert site.desk.changed.wait_for(lambda: not list(site.uploads.folder.iterdir()), 60)
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_refuses_files_of_another_kind(page: Any, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no picture")
     page.locator("#file").set_input_files(tmp_path / "notes.png")
@@ -241,8 +230,7 @@ def test_refuses_files_of_another_kind(page: Any, tmp_path: Path) -> None:
     expect(page.locator("#error")).to_contain_text("images and videos")
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_works_by_keyboard_and_everything_has_a_name(page: Any) -> None:
     page.get_by_label("Prompt", exact=True).focus()
     page.keyboard.type("rain")
@@ -256,8 +244,7 @@ def test_works_by_keyboard_and_everything_has_a_name(page: Any) -> None:
     assert unnamed == []
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_fits_and_can_be_read(page: Any, scheme: str, width: int) -> None:
@@ -287,8 +274,7 @@ def test_fits_and_can_be_read(page: Any, scheme: str, width: int) -> None:
     assert page.evaluate(contrast) >= 4.5  # WCAG 2.2, AA
 
 
-@pytest.mark.slow
-@in_browser
+@pytest.mark.browser
 def test_asks_for_the_token(chromium: Any, tiny_pipeline: Any) -> None:
     with served(tiny_pipeline, TOKEN) as site:
         assert httpx.get(f"{site.url}v1/about").status_code == 401
