@@ -292,9 +292,12 @@ def test_asks_for_the_token(chromium: Any, tiny_pipeline: Any) -> None:
         context.close()
 
 
-def test_the_page_is_static_and_may_run_nothing_else(served: Any) -> None:
-    """Without --no-page the same server answers "/" with files of the package alone, under a strict policy."""
-    assert served.client.get("/").status_code == 404  # the API alone
+def test_without_a_page_there_is_the_api_alone(tiny_pipeline: Any) -> None:
+    desk, uploads = Desk(tiny_pipeline, "zs", LIMITS), Uploads()
+    routes = [getattr(route, "path", "") for route in build(desk, uploads, LIMITS, None, None).routes]
+    desk.close(0)
+    uploads.remove()
+    assert "/" not in routes and "/web/{name}" not in routes
 
 
 def test_serves_its_files_alone(tiny_pipeline: Any) -> None:
@@ -308,6 +311,17 @@ def test_serves_its_files_alone(tiny_pipeline: Any) -> None:
             assert httpx.get(f"{site.url}web/{name}").status_code == 200
         for name in ("../web.py", "%2e%2e/web.py", "app.py", "__init__.py", ""):
             assert httpx.get(f"{site.url}web/{name}").status_code == 404
+
+
+def test_the_page_behind_a_proxy(tiny_pipeline: Any) -> None:
+    """Its addresses are relative: it works at any path, whether or not the proxy takes the path off."""
+    with served(tiny_pipeline) as site:
+        told = {"X-Forwarded-Prefix": "/clip"}
+        for path in ("", "clip/"):
+            assert "web/app.js" in httpx.get(f"{site.url}{path}", headers=told).text
+            assert "v1/about" in httpx.get(f"{site.url}{path}web/api.js", headers=told).text
+        text = httpx.get(site.url).text + httpx.get(f"{site.url}web/api.js").text
+        assert "src=\"/" not in text and "href=\"/" not in text and "`/v1" not in text and "\"/v1" not in text
 
 
 def test_a_spectrogram_has_high_bands_on_top_and_loud_ones_bright() -> None:
