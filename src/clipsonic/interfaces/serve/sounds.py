@@ -16,9 +16,10 @@ from clipsonic.interfaces.serve.schema import FORMATS, Format, Problem, Sound, a
 from clipsonic.interfaces.serve.uploads import Uploads
 from clipsonic.interfaces.serve.web import mel_png
 from clipsonic.interfaces.writing import Finish, sound_bytes
+from clipsonic.loudness import EVEN_LUFS
 
 TOKEN = "token"  # the owner of what is asked with the token and no session; shorter than any session
-LEVEL, FADE = -23.0, 0.01  # of sounds at equal loudness: LUFS, EBU R 128's for broadcasts, and seconds
+FADE = 0.01  # seconds, of clips at equal loudness
 LOOK_SECONDS = 0.2  # between two looks at a job whose changes are followed
 SAID = {
     400: "It is no such form as it says.",
@@ -96,10 +97,10 @@ def sounds(
         """Whose sounds a request may list: those of its session, or without one those asked with the token."""
         return session if session is not None else TOKEN if has_token else None
 
-    Level = Annotated[bool, Query(description=f"At {LEVEL:g} LUFS, so that sounds are equally loud.")]
+    Level = Annotated[bool, Query(description=f"At {EVEN_LUFS:g} LUFS, so that sounds are equally loud.")]
 
     def finish(level: bool) -> Finish:
-        return Finish(lufs=LEVEL, fade=FADE) if level else Finish()
+        return Finish(lufs=EVEN_LUFS, fade=FADE) if level else Finish()
 
     @router.post(
         "",
