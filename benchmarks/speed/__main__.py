@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.speed import cold, frechet, memory, preparing, sampling, table, training, vocoder
+from benchmarks.speed import beside, cold, frechet, memory, preparing, sampling, table, training, vocoder
 
 ROWS = {
     "cold": cold,
@@ -19,6 +19,7 @@ ROWS = {
     "frechet": frechet,
     "vocoder": vocoder,
     "memory": memory,
+    "beside": beside,
 }
 
 if __name__ == "__main__":
