@@ -24,6 +24,7 @@ with install_import_hook(
 ):
     import clipsonic.pipeline
 
+from clipsonic.interfaces import telling
 from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS, SpectrogramSettings
 from tests.helpers import chromium, tone, write_video
 
@@ -78,6 +79,12 @@ def nothing_left_open() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def not_hushed() -> None:
+    """What an earlier test's command line said of --quiet and --json is forgotten."""
+    telling.begin([])
 
 
 @pytest.fixture(autouse=True)

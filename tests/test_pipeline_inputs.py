@@ -317,8 +317,10 @@ def test_a_seed_is_the_command_lines(bridged, clipsonic_command, monkeypatch, tm
     written = []
     monkeypatch.setattr("clipsonic.interfaces.engine.Engine.load", lambda self, name: (bridged, name))
     monkeypatch.setattr(
-        "clipsonic.interfaces.generate.write_clip", lambda path, audio, *_: written.append(audio)
+        "clipsonic.interfaces.generate.write_clip",
+        lambda path, audio, mel, about, *_: (written.append(audio), about | {"seconds": 0.5})[1],
     )
+    monkeypatch.setattr("clipsonic.interfaces.engine.Engine.check", lambda *_: None)
     words = ["--bridge", bridge, "--seconds", "0.5", "--steps", "2", "-o", tmp_path / "a.wav", "--quiet"]
     code, said = clipsonic_command("generate", "a dog", "--seed", "7", *words)
     assert code == 0, said

@@ -1,6 +1,5 @@
 """How loud a sound is, and bringing it to a level."""
 
-import av
 import numpy as np
 from jaxtyping import Float
 
@@ -17,6 +16,8 @@ def integrated_loudness(wave: Float[np.ndarray, "samples"], sample_rate: int) ->
 
     What is shorter than its blocks is measured as if it were repeated.
     """
+    import av  # a tenth of a second that only this needs
+
     peak = float(np.abs(wave).max(initial=0.0))
     if peak > 1:  # ffmpeg's histogram of loudness ends at 10 LUFS
         return integrated_loudness(wave / peak, sample_rate) + 20 * float(np.log10(peak))

@@ -68,7 +68,7 @@ def test_mixtures_negatives_and_ways(clipsonic_command, tiny_model, tmp_path) ->
     def made(*words: str) -> np.ndarray:
         out = tmp_path / "made" / "x.wav"
         out.parent.mkdir(exist_ok=True)
-        code, said = clipsonic_command("generate", *words, *common, "-o", out)
+        code, said = clipsonic_command("generate", *words, *common, "-o", out, "--overwrite")
         assert code == 0, said
         return soundfile.read(out)[0]
 
@@ -168,7 +168,7 @@ def test_pictures_are_taken_over_centres(clipsonic_command, labelled, tiny_model
     picture.save(tmp_path / "green.png")
     for bridge, over in (("zs", "zs"), ("retrieval", "retrieval")):
         asked = ("--image", tmp_path / "green.png", "--bridge", bridge, "--steps", "1", "--model", model)
-        code, said = clipsonic_command("generate", *asked, "-o", tmp_path / "sound.wav")
+        code, said = clipsonic_command("generate", *asked, "-o", tmp_path / "sound.wav", "--overwrite")
         assert code == 0, said
         assert json.loads((tmp_path / "sound.json").read_text())["picture_bridge"] == over
 

@@ -108,19 +108,8 @@ def test_the_help_names_the_exit_codes_and_the_examples(said) -> None:
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_quiet_and_json(said, tiny_model, before) -> None:
-    words = [
-        "generate",
-        "rain",
-        "--model",
-        tiny_model,
-        "--seconds",
-        "1",
-        "-o",
-        "rain.wav",
-        "--seed",
-        "7",
-        "--overwrite",
-    ]
+    words = ["generate", "rain", "--model", tiny_model, "--seconds", "1", "-o", "rain.wav", "--seed", "7"]
+    words.append("--overwrite")
 
     def with_options(*options: str) -> list[str | Path]:
         return [*options, *words] if before else [*words, *options]

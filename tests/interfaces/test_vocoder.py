@@ -39,7 +39,9 @@ def made(clipsonic_command, model, tmp_path):
 
     def make(*words: str | Path) -> tuple[np.ndarray, dict]:
         out = tmp_path / "a.wav"
-        code, said = clipsonic_command("generate", "a dog", "--model", model, *SHORT, *words, "-o", out)
+        code, said = clipsonic_command(
+            "generate", "a dog", "--model", model, *SHORT, *words, "-o", out, "--overwrite"
+        )
         assert code == 0, said
         return soundfile.read(out)[0], json.loads(out.with_suffix(".json").read_bytes())
 
