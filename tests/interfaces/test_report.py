@@ -29,6 +29,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         swept_clips=0,
         gap=None,
         window_seconds=2.0,
+        hop_seconds=0.5,
+        pictures=None,
         players=Players(["ZS"], [("dog", [sound])], ""),
         agreement_note="",
         confusions=[],

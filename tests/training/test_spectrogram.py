@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +22,16 @@ from clipsonic.training.loop import seconds_a_step, train
 from clipsonic.training.spectrogram import SpectrogramRecipe, perturbed, strayed
 
 
+@pytest.fixture(scope="module")
+def prepared(written_videos, tmp_path_factory, mini_encoder) -> Path:
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+    list(prepare(find_videos([written_videos]), folder, mini_encoder, workers=1))
+    return folder
+
+
 @pytest.fixture
-def data(videos, tmp_path, mini_encoder) -> Path:
-    list(prepare(find_videos([videos]), tmp_path / "data", mini_encoder, workers=1))
-    return tmp_path / "data"
+def data(prepared, tmp_path) -> Path:
+    return shutil.copytree(prepared, tmp_path / "data")
 
 
 def changed(settings, **training):
