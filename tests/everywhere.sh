@@ -6,7 +6,7 @@
 # folder     a clone with its own environment, in a folder with a space and letters that are not ASCII
 # home       HOME is an empty folder
 # homeless   no HOME
-# locale     LANG=C, without UTF-8 mode
+# locale     LANG=C and LC_ALL=C
 # bare       a PATH without browsers and without ffmpeg
 # busy       beside two busy loops
 # order      in random order, once for each of SEEDS
@@ -48,7 +48,7 @@ for situation in ${@:-folder home homeless locale bare busy order pythons}; do
       HOME="$work/home" told home tests -m "$quick"
       ;;
     homeless) told homeless without_home ;;
-    locale) LC_ALL=C LANG=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 told locale tests -m "$quick" ;;
+    locale) LC_ALL=C LANG=C told locale tests -m "$quick" ;;
     bare)
       mkdir -p "$work/bin"
       for program in /bin/* /usr/bin/* /usr/local/bin/*; do
