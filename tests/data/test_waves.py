@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -27,6 +29,13 @@ def test_a_folder_is_split_by_file(sounds) -> None:
     assert 0 < len(held) < 15
     assert not set(train.names) & set(held.names)
     assert Waves([sounds], False, CROP).id == train.id != held.id
+
+
+def test_a_folder_spelled_otherwise_is_the_same(sounds, monkeypatch) -> None:
+    train = Waves([sounds], False, CROP)
+    monkeypatch.chdir(sounds.parent)
+    assert Waves([sounds / ".." / "sounds"], False, CROP).id == train.id
+    assert Waves([Path("sounds")], False, CROP).id == train.id
 
 
 def test_a_list_says_its_split(sounds, tmp_path) -> None:

@@ -196,3 +196,20 @@ def test_options_that_do_not_go_together(clipsonic_command, tiny_model, tmp_path
     )
     assert code == 2
     assert said in printed
+
+
+def test_files_spelled_otherwise_are_the_same(tmp_path, monkeypatch) -> None:
+    from clipsonic.interfaces.asking import Asked, Query
+    from clipsonic.interfaces.batch import made_by, request_id
+    from clipsonic.interfaces.engine import Engine
+
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    one = Asked(Query([], [tmp_path / "a.png"]), output=tmp_path / "out" / "a.wav")
+    other = Asked(Query([], [Path("sub/../a.png")]), output=Path("out/a.wav"))
+    assert request_id(one, "") == request_id(other, "")
+    assert request_id(one, "") != request_id(Asked(Query([], [Path("b.png")]), output=one.output), "")
+    Path("model/unet").mkdir(parents=True)
+    Path("model/model_index.json").write_text("{}")
+    assert made_by(Engine("model")) == made_by(Engine(str(tmp_path / "sub/../model")))
+    assert made_by(Engine("model")) != made_by(Engine("model", vocoder="griffin-lim"))

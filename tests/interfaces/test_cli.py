@@ -10,6 +10,8 @@ import pytest
 from safetensors.torch import load_file
 
 from clipsonic.data.shards import read_info
+from clipsonic.errors import UserError
+from clipsonic.interfaces.settings import named_folders
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -132,3 +134,17 @@ def test_ctrl_c_stops_training_between_two_steps(clipsonic_command, videos, tiny
     assert "Traceback" not in said
     assert load_file(run / "state.safetensors")["step"] >= 7
     assert (run / "model" / "model_index.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["A"], "NAME=FOLDER"),
+        (["=here"], "NAME=FOLDER"),
+        (["A=nothere"], "no folder nothere"),
+        (["A=.", "A=."], "A must be given once"),
+    ],
+)
+def test_named_folders(words: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        named_folders("--system", words)

@@ -118,7 +118,7 @@ def captioned_pairs(
     Raises:
         UserError: a picture cannot be read.
     """
-    names = "\n".join(f"{picture.path} {picture.captions}" for picture in pictures)
+    names = "\n".join(f"{picture.path.resolve()} {picture.captions}" for picture in pictures)
     key = hashlib.sha256(f"{encoder.id}\n{names}".encode()).hexdigest()[:16]
     parts = []
     for first in range(0, len(pictures), CHUNK):

@@ -69,16 +69,14 @@ def revise(
             path.unlink()
     gone = sorted(set(known) - set(now))
     for several, what in (
-        (sorted(revised), "have other labels, splits or licences than before; updated"),
-        (sorted(changed), "have changed since they were prepared; they are prepared again"),
-        (
-            gone,
-            "are in the data set and not among the sources; they stay in it (name a new folder to leave them out)",
-        ),
+        (sorted(revised), "updated the labels, splits or licences of"),
+        (sorted(changed), "preparing again, because they have changed,"),
+        (gone, "kept, though not among the sources (name a new folder to leave them out),"),
     ):
         if several:
+            count = f"{len(several)} video{'s' if len(several) > 1 else ''}"
             more = ", ..." if len(several) > NAMED else ""
-            tell(f"{len(several)} videos {what}: {', '.join(several[:NAMED])}{more}")
+            tell(f"{what} {count}: {', '.join(several[:NAMED])}{more}")
     return kept
 
 

@@ -92,8 +92,12 @@ class Waves(Dataset["Crop"]):
 
     @property
     def id(self) -> str:
-        """Changes when the list of recordings does."""
-        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
+        """Changes when the list of recordings does; files count by where they are, however paths are spelled."""
+        places = [
+            str(reader.resolve()) if isinstance(reader, Path) else name
+            for reader, name in zip(self._readers, self.names, strict=True)
+        ]
+        return hashlib.sha256("\n".join(places).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def wave(self, number: int) -> Float[Tensor, "samples"]:
         """Return a whole recording at 16 kHz; one whose peaks pass full scale is scaled down to it.

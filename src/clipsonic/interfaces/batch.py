@@ -120,13 +120,21 @@ def made_by(engine: Engine) -> str:
     folders = [resolve(engine.model)]
     folders += [Path(engine.vocoder)] if engine.vocoder is not None and Path(engine.vocoder).is_dir() else []
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in MADE_OF]
-    page = [asdict(engine), *(fingerprint(path) for path in files)]
+    settings = asdict(engine) | {"model": None, "vocoder": None if len(folders) > 1 else engine.vocoder}
+    page = [settings, *(fingerprint(path) for path in files)]
     return hashlib.sha256(json.dumps(page).encode()).hexdigest()
 
 
 def request_id(asked: Asked, maker: str) -> str:
-    """A fingerprint of everything that was asked for, written into the sidecar to know what is done."""
-    page = json.dumps([asdict(replace(asked, replaces="ours")), maker], default=str, sort_keys=True)
+    """Return a fingerprint of a request and its model, kept in the metadata to know what is done.
+
+    Files count by where they are, however their paths are spelled.
+    """
+
+    def spelled(value: Any) -> str:
+        return str(value.resolve() if isinstance(value, Path) else value)
+
+    page = json.dumps([asdict(replace(asked, replaces="ours")), maker], default=spelled, sort_keys=True)
     return hashlib.sha256(page.encode()).hexdigest()[:16]
 
 

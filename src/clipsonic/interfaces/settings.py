@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -101,4 +102,23 @@ def numbers(option: str, text: str | None) -> list[float] | None:
         raise UserError(f"{option} {text}: these are no numbers; write {option} 0.7 0.3") from error
     if not found or not all(map(math.isfinite, found)):
         raise UserError(f"{option} {text}: these are no numbers; write {option} 0.7 0.3")
+    return found
+
+
+def named_folders(option: str, words: Sequence[str]) -> dict[str, Path]:
+    """Return the folders of `NAME=FOLDER` words by name.
+
+    Raises:
+        UserError: a word has another form, repeats a name, or names a folder that is not there.
+    """
+    found: dict[str, Path] = {}
+    for word in words:
+        name, _, folder = word.partition("=")
+        if not name.strip() or not folder:
+            raise UserError(f"{option} must be NAME=FOLDER, got {word}")
+        if name in found:
+            raise UserError(f"{option} {word}: {name} must be given once")
+        if not Path(folder).is_dir():
+            raise UserError(f"{option} {word}: no folder {folder}")
+        found[name] = Path(folder)
     return found

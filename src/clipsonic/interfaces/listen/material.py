@@ -9,6 +9,7 @@ import numpy as np
 from clipsonic.data.lists import read_rows
 from clipsonic.errors import UserError
 from clipsonic.evaluation.audio_files import AudioFile, find_audio
+from clipsonic.interfaces.settings import named_folders
 
 COLUMNS = ("prompt", "image", "clip", "label")
 
@@ -52,7 +53,9 @@ def gather(systems: Sequence[str], prompts: Path | None, most: int | None, seed:
     """
     if most is not None and most < 1:
         raise UserError(f"{most} prompts are no test; ask for one at least")
-    folders = _folders(systems)
+    if not systems:
+        raise UserError("name the systems to hear: --system NAME=FOLDER, once each")
+    folders = named_folders("--system", systems)
     files = {name: find_audio(folder) for name, folder in folders.items()}
     asked = _read(prompts) if prompts is not None else _prompts_of(*next(iter(files.items())))
     if most is not None and most < len(asked):
@@ -75,22 +78,6 @@ def gather(systems: Sequence[str], prompts: Path | None, most: int | None, seed:
         others = f"; {len(missing) - 1} more are missing" if len(missing) > 1 else ""
         raise UserError(f"{missing[0]}{others}")
     return Material(list(files), asked, found)
-
-
-def _folders(systems: Sequence[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for word in systems:
-        name, equals, folder = word.partition("=")
-        if not equals or not name.strip() or not Path(folder).is_dir():
-            raise UserError(
-                f"--system {word}: write it as NAME=FOLDER, a folder of sound files with an index.csv"
-            )
-        if name in found:
-            raise UserError(f"--system {word}: there are two systems of the name {name}")
-        found[name] = Path(folder)
-    if not found:
-        raise UserError("name the systems to hear: --system NAME=FOLDER, once each")
-    return found
 
 
 def _prompts_of(name: str, files: Sequence[AudioFile]) -> list[Prompt]:

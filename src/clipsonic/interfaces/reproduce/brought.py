@@ -7,6 +7,7 @@ from pathlib import Path
 from clipsonic.errors import UserError
 from clipsonic.evaluation.systems import OURS, SYSTEMS
 from clipsonic.interfaces.reproduce.controls import ROWS
+from clipsonic.interfaces.settings import named_folders
 
 TRAINABLE = (
     "clip-words",
@@ -37,17 +38,11 @@ def brought_systems(words: Sequence[str]) -> dict[str, Path]:
         UserError: one is written otherwise, there is no such folder, or the name is taken.
     """
     taken = {*ROWS, *(system.name for system in (*SYSTEMS, *OURS))}
-    found: dict[str, Path] = {}
-    for word in words:
-        name, equals, folder = word.partition("=")
-        if not equals or not name or "/" in name or not Path(folder).is_dir():
-            raise UserError(
-                f"--system {word}: write it as NAME=FOLDER, a folder of sound files with an index.csv"
-            )
-        if name in taken | found.keys():
-            raise UserError(f"--system {word}: the report has a row {name} already; choose another name")
-        found[name] = Path(folder).resolve()
-    return found
+    found = named_folders("--system", words)
+    for name in found:
+        if name in taken or "/" in name:
+            raise UserError(f"--system {name}=...: the report has a row {name} already; choose another name")
+    return {name: folder.resolve() for name, folder in found.items()}
 
 
 def brought_parts(words: Sequence[str]) -> dict[str, Path]:
@@ -56,16 +51,10 @@ def brought_parts(words: Sequence[str]) -> dict[str, Path]:
     Raises:
         UserError: a word has another form, names no trainable step or no folder, or repeats a step.
     """
-    found: dict[str, Path] = {}
-    for word in words:
-        name, _, folder = word.partition("=")
-        if name not in TRAINABLE or not folder:
+    found = named_folders("--trained", words)
+    for name in found:
+        if name not in TRAINABLE:
             raise UserError(
-                f"--trained must be STEP=FOLDER with STEP one of {', '.join(TRAINABLE)}, got {word}"
+                f"--trained must be STEP=FOLDER with STEP one of {', '.join(TRAINABLE)}, got {name}"
             )
-        if name in found:
-            raise UserError(f"--trained {word}: {name} must be given once")
-        if not Path(folder).is_dir():
-            raise UserError(f"--trained {word}: no folder {folder}")
-        found[name] = Path(folder).resolve()
-    return found
+    return {name: folder.resolve() for name, folder in found.items()}
