@@ -15,6 +15,7 @@ from clipsonic.interfaces.serve.jobs import Desk, Limits
 from clipsonic.interfaces.serve.run import Address
 from clipsonic.interfaces.serve.server import Server
 from clipsonic.interfaces.serve.uploads import Uploads
+from tests.helpers import PATIENCE
 
 QUICK = {"steps": 2, "seconds": 0.5}
 LONG = {"steps": 100, "seconds": 4}  # some seconds of work, so that something can happen meanwhile
@@ -35,7 +36,7 @@ class Served:
     def when_over(self, id: str) -> dict[str, Any]:
         job = self.desk.get(id)
         assert job is not None
-        assert job.wait(60)
+        assert job.wait(PATIENCE)
         return self.client.get(f"/v1/sounds/{id}").json()
 
 

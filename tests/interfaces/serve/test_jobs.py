@@ -13,13 +13,14 @@ from clipsonic.interfaces.serve.jobs import Closed, Full, Request
 from clipsonic.interfaces.serve.making import page_of
 
 from ...films import write_film
+from ...helpers import PATIENCE
 
 QUICK = {"steps": 2, "seconds": 0.5}
 SLOW = Request(["wind"], steps=100, seconds=4)
 
 
 def until(holds) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.005)
@@ -33,7 +34,7 @@ def blocked(desk):
 
 
 def waves(job) -> list[np.ndarray]:
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     assert job.state == "done", job.error
     return [wave for wave, _, _ in job.clips]
 
@@ -112,12 +113,11 @@ def test_cancelling_what_waits_and_what_runs(desk) -> None:
     waiting.cancel()
     assert (waiting.state, ended) == ("cancelled", ["waiting"])
     last = one.submit(Request(["rain"], **QUICK))
-    before = time.monotonic()
     block.cancel()
     block.cancel()
     assert block.state == "cancelled"
     waves(last)
-    assert time.monotonic() - before < 5  # the block would have taken longer
+    assert block.progress < 1
     assert one.stats.ended == {"cancelled": 2, "done": 1}
 
 
@@ -171,7 +171,7 @@ def test_a_batch_that_is_made_one_by_one_is_timed_once(desk, monkeypatch) -> Non
     block = blocked(one)
     pair = [one.submit(Request(["rain"], **QUICK)) for _ in range(2)]
     block.cancel()
-    assert all(job.wait(60) for job in pair)
+    assert all(job.wait(PATIENCE) for job in pair)
     assert [job.state for job in pair] == ["done", "done"]
     assert one.stats.worked_seconds == pytest.approx(30.0)
 
@@ -310,7 +310,7 @@ def test_nothing_is_lost_between_threads(desk) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(job.wait(60) for job in jobs)
+    assert all(job.wait(PATIENCE) for job in jobs)
     ended = one.stats.ended
     assert sum(ended.values()) == len(jobs) == 90
     assert ended.get("failed", 0) == 0
