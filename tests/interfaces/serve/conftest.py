@@ -79,13 +79,35 @@ def served(serve) -> Served:
     return serve()
 
 
+class Stepped:
+    """The tiny pipeline, but that a call of 100 steps waits before each until `go` lets it take some."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline, self._steps = pipeline, threading.Semaphore(0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipeline, name)
+
+    def go(self, steps: int) -> None:
+        self._steps.release(steps)
+
+    def __call__(self, *args: Any, num_inference_steps: int, on_step: Any, **settings: Any) -> Any:
+        if num_inference_steps != LONG["steps"]:
+            return self._pipeline(*args, num_inference_steps=num_inference_steps, on_step=on_step, **settings)
+        for step in range(num_inference_steps):
+            while not self._steps.acquire(timeout=0.01):
+                on_step(step)  # which raises when it is cancelled
+            on_step(step + 1)
+        return self._pipeline(*args, num_inference_steps=1, **settings)
+
+
 @pytest.fixture
 def desk(tiny_pipeline) -> Iterator[Callable[..., Desk]]:
-    """Makes desks with limits of the test's own; they are closed afterwards."""
+    """Makes desks with limits of the test's own over a pipeline that waits; they are closed afterwards."""
     made: list[Desk] = []
 
     def begin(**limits: Any) -> Desk:
-        made.append(Desk(tiny_pipeline, "zs", Limits(**limits)))
+        made.append(Desk(Stepped(tiny_pipeline), "zs", Limits(**limits)))
         return made[-1]
 
     yield begin

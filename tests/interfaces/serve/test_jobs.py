@@ -27,7 +27,7 @@ def until(holds) -> None:
 
 
 def blocked(desk):
-    """Something that runs for long, so that what is asked for next waits."""
+    """Something that runs until it is cancelled, or its steps are let go, so that what is asked for next waits."""
     job = desk.submit(SLOW)
     until(lambda: job.state == "running")
     return job
@@ -93,7 +93,8 @@ def test_a_full_queue_says_when_to_come_back(desk) -> None:
     one = desk(queue=2)
     block = blocked(one)
     kept = [one.submit(Request(["rain"], **QUICK)) for _ in range(2)]
-    until(lambda: block.progress > 0.21)
+    one.pipeline.go(25)
+    until(lambda: block.progress == 0.25)
     with pytest.raises(Full) as refused:
         one.submit(Request(["rain"], **QUICK))
     left = block.seconds_left
@@ -117,17 +118,19 @@ def test_cancelling_what_waits_and_what_runs(desk) -> None:
     block.cancel()
     assert block.state == "cancelled"
     waves(last)
-    assert block.progress < 1
     assert one.stats.ended == {"cancelled": 2, "done": 1}
 
 
 def test_cancelling_one_of_a_batch_leaves_the_others(desk) -> None:
     one = desk()
     block = blocked(one)
-    pair = [one.submit(Request(["rain"], seed=seed, steps=40, seconds=2)) for seed in (1, 2)]
+    pair = [one.submit(Request(["rain"], seed=seed, steps=100, seconds=0.5)) for seed in (1, 2)]
     block.cancel()
+    until(lambda: block.state == "cancelled" and pair[0].state == "running")
+    one.pipeline.go(1)
     until(lambda: pair[0].progress > 0)
     pair[0].cancel()
+    one.pipeline.go(99)
     waves(pair[1])
     assert pair[0].state == "cancelled"
     assert not pair[0].clips
@@ -183,14 +186,14 @@ def test_what_goes_wrong_spoils_no_other(desk, monkeypatch, caplog) -> None:
     right = one.submit(Request(["rain"], **QUICK))
     block.cancel()
     waves(right)
-    assert wrong.wait(30)
+    assert wrong.wait(PATIENCE)
     assert (wrong.state, wrong.error) == ("failed", "the queries cancel each other out under these weights")
     secret = "/home/somebody/secret"
     monkeypatch.setattr(
         "clipsonic.interfaces.serve.making.embed", lambda *words: (_ for _ in ()).throw(OSError(secret))
     )
     ours = one.submit(Request(["rain"], **QUICK))
-    assert ours.wait(30)
+    assert ours.wait(PATIENCE)
     assert ours.state == "failed"
     assert secret not in str(ours.error)
     assert secret in caplog.text
@@ -239,14 +242,14 @@ def test_a_video_is_made_alone_and_removed(desk, tmp_path) -> None:
     assert np.abs(first - second).max() > 1e-3
     assert jobs[0].clips[0][2]["video"] == "the video"
     broken = one.submit(Request(video=tmp_path / "secret.mp4"), lambda: film.unlink())
-    assert broken.wait(30)
+    assert broken.wait(PATIENCE)
     assert broken.state == "failed"
     assert "secret" not in str(broken.error)
     assert not film.exists()
     long = write_film(tmp_path / "long.mp4", range(0, 3000, 100))
     short = desk(seconds=1.0)
     refused = short.submit(Request(video=long, steps=1))
-    assert refused.wait(30)
+    assert refused.wait(PATIENCE)
     assert "the video lasts" in str(refused.error)
     assert len(waves(short.submit(Request(video=long, steps=1, seconds=1.0)))[0]) == 16_000
 
@@ -277,20 +280,21 @@ def test_what_has_ended_is_kept_within_bounds(desk) -> None:
 
 def test_closing_finishes_what_runs_and_hands_back_what_waits(desk) -> None:
     one = desk()
-    running = one.submit(Request(["rain"], steps=20, seconds=0.5))
-    until(lambda: running.state == "running")
+    running = blocked(one)
     waiting = one.submit(Request(["rain"], **QUICK))
-    one.close(60)
+    closing = threading.Thread(target=one.close, args=(PATIENCE,))
+    closing.start()
+    until(lambda: one.closed)
+    one.pipeline.go(100)
+    closing.join()
     assert running.state == "done"
     assert (waiting.state, waiting.error) == ("cancelled", "the server is stopping")
     with pytest.raises(Closed):
         one.submit(Request(["rain"], **QUICK))
     other = desk()
     long = blocked(other)
-    before = time.monotonic()
     other.close(0)
     assert long.state == "cancelled"
-    assert time.monotonic() - before < 5
 
 
 def test_nothing_is_lost_between_threads(desk) -> None:
