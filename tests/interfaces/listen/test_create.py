@@ -103,7 +103,7 @@ MISTAKES = {
     ],
     "a picture that is none": ["x.png: text", "cannot be read as a picture", "--prompts", "list.csv"],
     "no system": ["", "NAME=FOLDER", "--system", "words"],
-    "a system twice": ["", "two systems", "--system", "ZS=truth"],
+    "a system twice": ["", "ZS must be given once", "--system", "ZS=truth"],
     "too many clips": ["", "there are 6 clips", "--trials", "7"],
     "too loud": ["", "from -36 to -10", "--lufs", "0"],
     "an empty text": ["empty.txt: ", "must be told", "--text", "empty.txt"],
