@@ -45,6 +45,13 @@ CLIP_FILES += ("tokenizer_config.json", "special_tokens_map.json", "vocab.json",
 CLAP_FILES = tuple(
     "model.safetensors|pytorch_model.bin" if "safetensors" in file else file for file in CLIP_FILES
 )
+PE_AV_FILES: tuple[str, ...] = (
+    "config.json",
+    "model.safetensors",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+)
+PE_AV_FILES += ("tokenizer.json", "tokenizer_config.json")
 PRIOR_FILES = ("prior/config.json", "prior/diffusion_pytorch_model.safetensors")
 VGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth"
 
@@ -62,6 +69,8 @@ TABLE = (
               CLIP_FILES, 1710, "MIT"),
     Published("clap", "CLAP score; condition of CLAP-TTA", "hub", "laion/clap-htsat-fused",
               CLAP_FILES, 620, "Apache-2.0"),
+    Published("pe-av", "condition; scores of sounds with words and pictures", "hub", "facebook/pe-av-large",
+              PE_AV_FILES, 5850, "Apache-2.0"),
     Published("vggish", "Fréchet audio distance", "url", VGGISH,
               ("vggish-10086976.pth",), 289, "Apache-2.0"),
     Published("laion-prior", "CLIPSonic-PD", "hub", "laion/DALLE2-PyTorch",

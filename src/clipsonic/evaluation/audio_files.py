@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,7 +17,7 @@ from clipsonic.data.media_types import DESCRIPTIONS, PICTURES, SOUNDS, list_file
 from clipsonic.errors import UserError
 from clipsonic.evaluation.questions import INDEX
 
-COLUMNS = ("file", "prompt", "label", "clip")
+COLUMNS = ("file", "prompt", "label", "clip", "picture")
 SHORTEST = 0.1  # seconds; what is shorter is left out, and told
 
 
@@ -29,6 +30,7 @@ class AudioFile:
     prompt: str | None = None
     label: str | None = None
     clip: str | None = None  # what it was asked about; several may be of one
+    picture: Path | None = None  # what it was made for
 
 
 def find_audio(
@@ -38,14 +40,15 @@ def find_audio(
 
     Args:
         folder: any sound that libsndfile reads.
-        prompts: CSV or JSON lines with `file` (its place in the folder), `prompt` and perhaps `label` and `clip`:
-            clips of the same `clip` count as one where intervals are drawn. Without it, an
+        prompts: CSV or JSON lines with `file` (its place in the folder), `prompt` and perhaps `label`, `clip` and
+            `picture` (its place beside the list): clips of the same `clip` count as one where intervals are drawn.
+            Without it, an
             `index.csv` of that form there counts, else the JSON that `clipsonic generate` writes beside each
             clip. Files without words are kept.
         tell: called with a line about the other files of the folder.
 
     Raises:
-        UserError: no such folder or list, no sound in it, or the list names a file that is not there.
+        UserError: no such folder or list, no sound in it, or the list names a file or picture that is not there.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; name one of sound files")
@@ -59,23 +62,24 @@ def find_audio(
     if prompts is None and (folder / INDEX).is_file():
         prompts = folder / INDEX
     if prompts is None:
-        return [AudioFile(path, name, *_beside(path)) for path, name in zip(paths, names, strict=True)]
+        return [_beside(AudioFile(path, name)) for path, name in zip(paths, names, strict=True)]
     known = _read_prompts(prompts)
     missing = sorted(set(known) - set(names))
     if missing:
         raise UserError(f"{prompts} names {missing[0]}, which is not in {folder}; {len(missing)} such lines")
-    return [
-        AudioFile(path, name, *known.get(name, (None, None, None)))
-        for path, name in zip(paths, names, strict=True)
-    ]
+    return [AudioFile(path, name, **known.get(name, {})) for path, name in zip(paths, names, strict=True)]
 
 
-def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None, str | None]]:
-    """Load a list => file: (prompt, label, clip)."""
-    known: dict[str, tuple[str | None, str | None, str | None]] = {}
+def _read_prompts(path: Path) -> dict[str, dict[str, Any]]:
+    """Load a list => file: what is known of it."""
+    known: dict[str, dict[str, Any]] = {}
     for row in read_rows(path, COLUMNS, needed=("file",)):
-        prompt, label, clip = (None if row.get(name) is None else str(row[name]) for name in COLUMNS[1:])
-        known[str(row["file"]).removeprefix("./")] = (prompt, label, clip)
+        found: dict[str, Any] = {name: str(row[name]) for name in COLUMNS[1:] if row.get(name) is not None}
+        if "picture" in found:
+            found["picture"] = path.parent / found["picture"]
+            if not found["picture"].is_file():
+                raise UserError(f"{path} names the picture {found['picture']}, which is not there")
+        known[str(row["file"]).removeprefix("./")] = found
     if not known:
         raise UserError(
             f"{path} is empty; a list of clips has 'file', 'prompt' and perhaps 'label' and 'clip'"
@@ -83,15 +87,23 @@ def _read_prompts(path: Path) -> dict[str, tuple[str | None, str | None, str | N
     return known
 
 
-def _beside(path: Path) -> tuple[str | None, str | None]:
-    """Prompt and label from the JSON beside a clip; a mixture of several queries has no one prompt."""
+def _beside(file: AudioFile) -> AudioFile:
+    """Add prompt, picture and label from the JSON beside a clip; a mixture of several has no one of them."""
     try:
-        page = json.loads(path.with_suffix(".json").read_bytes())
+        page = json.loads(file.path.with_suffix(".json").read_bytes())
         texts, images = page["texts"], page["images"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None, None
-    one = len(texts) == 1 and not images and "to" not in page
-    return (str(texts[0]) if one else None), page.get("label")
+        return file
+    one = len(texts) + len(images) == 1 and "to" not in page
+    picture = Path(str(images[0])) if one and images else None
+    return replace(
+        file,
+        prompt=str(texts[0]) if one and texts else None,
+        label=page.get("label"),
+        picture=picture
+        if picture is not None and picture.suffix.lower() in PICTURES and picture.is_file()
+        else None,
+    )
 
 
 def items_of(files: Iterable[AudioFile]) -> list[int]:

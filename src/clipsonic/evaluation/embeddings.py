@@ -11,6 +11,7 @@ from torch import Tensor
 from clipsonic.encoders.base import AudioEncoder, fingerprint
 from clipsonic.encoders.clap import CLAPEncoder
 from clipsonic.encoders.load import load_audio_encoder
+from clipsonic.encoders.pe_av import PEAVAudioEncoder
 from clipsonic.errors import UserError
 from clipsonic.evaluation.vggish import VGGISH_RATE, VGGish, load_vggish
 from clipsonic.published import require
@@ -103,7 +104,7 @@ def cut(
 
 
 def load_sound_embedding(name: str, device: str = "cpu") -> SoundEmbedding:
-    """Load `vggish`, `clap`, `mini`, or the folder of a language-audio encoder, onto a device.
+    """Load `vggish`, `clap`, `pe-av`, `mini`, or the folder of a language-audio encoder, onto a device.
 
     Raises:
         UserError: it is not here; says how to get it.
@@ -114,5 +115,5 @@ def load_sound_embedding(name: str, device: str = "cpu") -> SoundEmbedding:
         except UserError as error:
             raise UserError(f"{error}; --embedding mini works offline") from error
     encoder = load_audio_encoder(name).to(device)
-    seconds = CLAP_SECONDS if isinstance(encoder, CLAPEncoder) else MINI_SECONDS
+    seconds = CLAP_SECONDS if isinstance(encoder, CLAPEncoder | PEAVAudioEncoder) else MINI_SECONDS
     return AudioEncoderEmbedding(encoder, seconds, seconds)

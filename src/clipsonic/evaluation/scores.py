@@ -1,4 +1,4 @@
-"""The CLAP score: how near a clip comes to its words, in the space of a language-audio encoder."""
+"""Scores of a clip against its words (the CLAP score) or its picture, in the space of an encoder of both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+from PIL import Image
 
-from clipsonic.encoders.base import AudioEncoder
+from clipsonic.encoders.base import AudioEncoder, Encoder
 from clipsonic.evaluation.embeddings import cut
 
 BATCH = 16  # clips between two reports of progress
@@ -38,6 +39,28 @@ def clap_scores(
         scores += (heard * said).sum(1).tolist()
         on_clip(len(scores))
     return np.array(scores)
+
+
+def picture_scores(
+    eye: Encoder,
+    ear: AudioEncoder,
+    pictures: Sequence[Image.Image],
+    waves: Sequence[Float[np.ndarray, "samples"]],
+    sample_rate: int,
+) -> NDArray[np.float64]:
+    """Cosine of each clip, heard as a whole, with its picture, all of them in memory at once.
+
+    Args:
+        eye: the half of a model of pictures, sounds and words that sees, such as `PEAVAudioEncoder.pictures`.
+        ear: the half of the same model that hears.
+        pictures: one for each wave.
+        waves: mono, in [-1, 1].
+    """
+    seen, heard = (
+        eye.encode_image(pictures).double().cpu(),
+        ear.encode_audio(waves, sample_rate).double().cpu(),
+    )
+    return np.array((seen * heard).sum(1).tolist())
 
 
 @dataclass(frozen=True)

@@ -24,22 +24,22 @@ def evaluate_audio(
     prompts: Annotated[
         Path | None,
         typer.Option(
-            help="CSV or JSON lines with 'file', 'prompt' and perhaps 'label'; unless told, index.csv in the "
-            "folder or the JSON beside each clip."
+            help="CSV or JSON lines with 'file', 'prompt' and perhaps 'label' and 'picture' (default: index.csv in "
+            "the folder, or the JSON beside each clip)."
         ),
     ] = None,
     embedding: Annotated[
         str,
         typer.Option(
-            help="What the Fréchet audio distance hears with: vggish, clap, mini or an encoder's folder.",
+            help="What the Fréchet audio distance hears with: vggish, clap, pe-av, mini or an encoder's folder.",
             autocompletion=among(EARS),
         ),
     ] = "vggish",
     score_with: Annotated[
         str | None,
         typer.Option(
-            help="What scores clips against their words: clap, mini, an encoder's folder or none; the embedding "
-            "unless told, and none for vggish.",
+            help="What scores clips against their words: clap, pe-av (also against their pictures), mini, an "
+            "encoder's folder or none (default: the embedding, but none for vggish).",
             autocompletion=among(SCORERS),
         ),
     ] = None,

@@ -18,7 +18,7 @@ from clipsonic.interfaces.telling import note, show
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from clipsonic.encoders.base import AudioEncoder
+    from clipsonic.encoders.base import AudioEncoder, Encoder
     from clipsonic.evaluation.agreement import Agreement
     from clipsonic.evaluation.audio_files import AudioFile
     from clipsonic.evaluation.bootstrap import Mean
@@ -35,6 +35,7 @@ class Scores:
     fad: "Frechet"
     fid: "Frechet | None"
     clap: "Mean | None"
+    picture: "Mean | None"
     agreement: "Agreement | None"
     skipped: dict[str, str]  # file => why it was left out
     notes: list[str]  # what a reader of the numbers should know
@@ -87,7 +88,8 @@ def _run_audio(
         score_with = NONE if embedding == "vggish" else embedding
     scorer = None if score_with == NONE else load_audio_encoder(score_with).to(device)
     eye = None if images_with == NONE else MelImageEmbedding(choose_encoder(images_with, device))
-    scores = measure(made, real, ear, eye, scorer, choices)
+    viewer = None if scorer is None else _viewer(scorer, made)
+    scores = measure(made, real, ear, eye, scorer, choices, viewer)
     page = {
         "folder": str(folder),
         "reference": str(reference),
@@ -130,6 +132,7 @@ def measure(
     eye: "SoundEmbedding | None",
     scorer: "AudioEncoder | None",
     choices: Sequence[str],
+    viewer: "Encoder | None" = None,
 ) -> Scores:
     """Takes every measure that the files and encoders allow, with a progress bar each.
 
@@ -140,23 +143,26 @@ def measure(
         eye: for the FID of mels.
         scorer: for scores against words and labels.
         choices: labels to choose from; those of `made` if empty.
+        viewer: sees pictures in the space in which `scorer` hears.
     """
     fad, skipped, notes = _frechet(made, real, ear, "hearing")
     fid = None if eye is None else _frechet(made, real, eye, "seeing")[0]
     named = (("FAD", fad), ("FID of mels", fid))
     notes += [f"{name}: {each.warning}" for name, each in named if each is not None and each.warning]
-    clap = agreement = None
+    clap = agreement = picture = None
     if scorer is None:
         notes.append("no CLAP score and no class agreement: ask with --score-with clap or mini")
     else:
-        clap, agreement = _against_words([file for file in made if file.name not in skipped], scorer, choices)
+        kept = [file for file in made if file.name not in skipped]
+        clap, agreement = _against_words(kept, scorer, choices)
+        picture = None if viewer is None else _against_pictures(kept, scorer, viewer)
         accuracy = scorer.config.get("held_out_accuracy")
         if accuracy is not None:
             clips = scorer.config.held_out_clips
             notes.append(f"{scorer.id} knows the label of {accuracy:.0%} of {clips} held-out clips")
         if clap is None:
             notes.append("no CLAP score: no clip has a prompt; say them with --prompts")
-    return Scores(fad, fid, clap, agreement, skipped, notes)
+    return Scores(fad, fid, clap, picture, agreement, skipped, notes)
 
 
 def _frechet(
@@ -209,6 +215,44 @@ def _against_words(
     return clap, agreement
 
 
+def _viewer(scorer: "AudioEncoder", files: "Sequence[AudioFile]") -> "Encoder | None":
+    """Return what sees in the scorer's space, if any does and there is a picture to see; loads it."""
+    from clipsonic.encoders.pe_av import PEAVAudioEncoder
+
+    if not isinstance(scorer, PEAVAudioEncoder) or not any(file.picture for file in files):
+        return None
+    viewer = scorer.pictures()
+    try:
+        viewer.id  # noqa: B018  # loads
+    except UserError as error:
+        note(f"no picture-sound score: {error}")
+        return None
+    return viewer
+
+
+def _against_pictures(
+    files: "Sequence[AudioFile]", scorer: "AudioEncoder", viewer: "Encoder"
+) -> "Mean | None":
+    """Picture-sound score of the clips with a picture."""
+    from clipsonic.config import SAMPLE_RATE
+    from clipsonic.data.pictures import open_picture
+    from clipsonic.evaluation.audio_files import items_of
+    from clipsonic.evaluation.bootstrap import bootstrap_mean
+    from clipsonic.evaluation.scores import BATCH, picture_scores
+
+    shown = [file for file in files if file.picture]
+    if not shown:
+        return None
+    scores: list[float] = []
+    with _progress("scoring pictures", len(shown)) as on_clip:
+        for first in range(0, len(shown), BATCH):  # so that few pictures are in memory at once
+            batch = shown[first : first + BATCH]
+            pictures = [open_picture(file.picture) for file in batch if file.picture]
+            scores += picture_scores(viewer, scorer, pictures, _waves(batch), SAMPLE_RATE).tolist()
+            on_clip(len(scores))
+    return bootstrap_mean(np.array(scores), np.array(items_of(shown)))
+
+
 def _waves(files: "Sequence[AudioFile]") -> "list[Float[np.ndarray, 'samples']]":
     from clipsonic.evaluation.audio_files import read_clip
 
@@ -234,10 +278,14 @@ def as_page(scores: Scores, scorer: "AudioEncoder | None") -> dict[str, Any]:
     clap = None
     if scores.clap is not None and scorer is not None:
         clap = asdict(scores.clap) | {"encoder": scorer.id}
+    picture = None
+    if scores.picture is not None and scorer is not None:
+        picture = asdict(scores.picture) | {"encoder": scorer.id}
     return {
         "frechet_audio_distance": asdict(scores.fad),
         "frechet_mel_distance": None if scores.fid is None else asdict(scores.fid),
         "clap_score": clap,
+        "picture_score": picture,
         "class_agreement": agreement,
         "skipped": scores.skipped,
         "notes": scores.notes,
@@ -253,6 +301,8 @@ def _table(scores: Scores, scorer: "AudioEncoder | None") -> str:
             lines += [(name, str(row), of, row.embedding), (f"{name}-infinity", limit, "", "")]
     if scores.clap is not None and scorer is not None:
         lines.append(("CLAP score", str(scores.clap), f"{scores.clap.items} clips", scorer.id))
+    if scores.picture is not None and scorer is not None:
+        lines.append(("picture-sound score", str(scores.picture), f"{scores.picture.items} clips", scorer.id))
     if (heard := scores.agreement) is not None:
         of = f"{heard.accuracy.items} clips, {len(heard.labels)} labels"
         lines.append(("class agreement", str(heard.accuracy), of, heard.encoder))

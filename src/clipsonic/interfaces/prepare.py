@@ -69,13 +69,12 @@ def _tell_skipped(skipped: Mapping[str, str], out: Path) -> None:
 
 
 def choose_encoder(name: str, device: str = "cpu") -> Encoder:
-    """Load the encoder of `mini`, a model or encoder folder, or a CLIP's hub id or folder, onto a device."""
+    """Load the encoder of `mini`, a model or encoder folder, or the hub id or folder of a published one."""
     return _encoder(name).to(device)
 
 
 def _encoder(name: str) -> Encoder:
-    from clipsonic.encoders.clip import CLIPEncoder
-    from clipsonic.encoders.load import KINDS, load_encoder
+    from clipsonic.encoders.load import KINDS, load_encoder, published_encoder
     from clipsonic.model_folder import is_hub_id, shipped
 
     if name in shipped() or (Path(name) / "model_index.json").exists():
@@ -89,5 +88,7 @@ def _encoder(name: str) -> Encoder:
     if config.exists() and any(f'"{kind}"' in config.read_text() for kind in KINDS):
         return load_encoder(Path(name))
     if not config.exists() and not is_hub_id(name):
-        raise UserError(f"no encoder '{name}': name a model, the folder of an encoder, or a CLIP of the hub")
-    return CLIPEncoder(name)
+        raise UserError(
+            f"no encoder '{name}': name a model, the folder of an encoder, or a CLIP or PE-AV of the hub"
+        )
+    return published_encoder(name)
