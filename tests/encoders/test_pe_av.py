@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -23,10 +24,13 @@ from transformers import (
     ViTForImageClassification,
 )
 
+from clipsonic.data.dataset import encoder_of
+from clipsonic.data.shards import read_info
 from clipsonic.encoders.clip import CLIPEncoder
 from clipsonic.encoders.load import load_audio_encoder, load_encoder, published_encoder
 from clipsonic.encoders.pe_av import PEAVAudioEncoder, PEAVEncoder, pixels_of
 from clipsonic.errors import UserError
+from clipsonic.evaluation.audio_files import find_audio
 from clipsonic.evaluation.scores import clap_scores, picture_scores
 
 RATE = 48_000
@@ -238,3 +242,48 @@ def test_pictures_need_timm_and_sounds_do_not(folder, ear, monkeypatch) -> None:
     with pytest.raises(UserError, match="pip install timm"):
         PEAVEncoder(str(folder)).encode_text(["a dog"])
     assert PEAVAudioEncoder(str(folder)).id == ear.id
+
+
+@pytest.mark.slow
+def test_condition_of_a_data_set(folder, eye, videos, clipsonic_command, tmp_path) -> None:
+    code, said = clipsonic_command("prepare", videos, "--out", tmp_path / "data", "--encoder", folder)
+    assert code == 0, said
+    assert read_info(tmp_path / "data").encoder_id == eye.id
+    assert encoder_of(tmp_path / "data").id == eye.id
+
+
+def test_scores_of_sounds_with_words_and_pictures(folder, eye, ear, clipsonic_command, tmp_path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    waves = [hiss(8000, seed) for seed in range(3)]
+    for number, wave in enumerate(waves):
+        soundfile.write(made / f"{number}.wav", wave, 16_000, subtype="FLOAT")
+    for number, picture in enumerate(PICTURES):
+        picture.save(made / f"{number}.png")
+    (made / "index.csv").write_text(
+        "file,prompt,picture\n0.wav,a dog barks,0.png\n1.wav,a cat,1.png\n2.wav,a dog,\n"
+    )
+    asked = ("evaluate", "audio", made, "--reference", made, "--images-with", "none", "--embedding", folder)
+    code, said = clipsonic_command(*asked, "--json")
+    assert code == 0, said
+    page = json.loads(said[said.index("{\n") : said.rindex("\n}") + 2])
+    wanted = clap_scores(ear, waves, 16_000, ["a dog barks", "a cat", "a dog"]).mean()
+    assert page["clap_score"]["value"] == pytest.approx(wanted, abs=1e-4)
+    wanted = picture_scores(eye, ear, PICTURES, waves[:2], 16_000).mean()
+    assert page["picture_score"]["value"] == pytest.approx(wanted, abs=1e-4)
+    assert (page["picture_score"]["items"], page["picture_score"]["encoder"]) == (2, ear.id)
+    code, said = clipsonic_command(*asked)
+    assert "picture-sound score" in said
+
+    (made / "index.csv").write_text("file,picture\n0.wav,away.png\n")
+    code, said = clipsonic_command(*asked)
+    assert code == 2 and "away.png" in said
+
+
+def test_the_picture_that_a_clip_was_made_for(tmp_path) -> None:
+    for number, images in enumerate((["0.png"], ["0.png", "0.png"], ["absent.png"])):
+        soundfile.write(tmp_path / f"{number}.wav", hiss(4000), 16_000)
+        page = {"texts": [], "images": [str(tmp_path / image) for image in images]}
+        (tmp_path / f"{number}.json").write_text(json.dumps(page))
+    PICTURES[0].save(tmp_path / "0.png")
+    assert [file.picture for file in find_audio(tmp_path)] == [tmp_path / "0.png", None, None]

@@ -82,7 +82,7 @@ def prepare(
     encoder: Annotated[
         str,
         typer.Option(
-            help="A model folder or 'mini' whose encoder to use, or a CLIP by its hub id or folder.",
+            help="A model folder or 'mini' whose encoder to use, or a CLIP or PE-AV by its hub id or folder.",
             autocompletion=models,
         ),
     ] = "mini",

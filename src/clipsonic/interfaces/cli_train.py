@@ -39,8 +39,8 @@ def train_spectrogram(
     condition_encoder: Annotated[
         str | None,
         typer.Option(
-            help="With --set condition=text: mini, clap or a folder; what reads the labels (CLAP-TTA).",
-            autocompletion=among(("mini", "clap")),
+            help="With --set condition=text: what reads the labels (CLAP-TTA): mini, clap, pe-av or a folder.",
+            autocompletion=among(("mini", "clap", "pe-av")),
         ),
     ] = None,
     start: Annotated[

@@ -151,7 +151,7 @@ def measure(
     notes += [f"{name}: {each.warning}" for name, each in named if each is not None and each.warning]
     clap = agreement = picture = None
     if scorer is None:
-        notes.append("no CLAP score and no class agreement: ask with --score-with clap or mini")
+        notes.append("no CLAP score and no class agreement: ask with --score-with clap, pe-av or mini")
     else:
         kept = [file for file in made if file.name not in skipped]
         clap, agreement = _against_words(kept, scorer, choices)
