@@ -78,7 +78,10 @@ def test_from_videos_to_sound(clipsonic_command, videos, tiny_model, tmp_path) -
             "cannot be written",
         ),
         (["prepare", "{tmp}/text.mp4", "--out", "{tmp}/data", "--clip-seconds", "1"], "clips of 1.0 s"),
-        (["prepare", "{tmp}/text.mp4", "--out", "{tmp}/data", "--encoder", "some/clip"], "cannot be loaded"),
+        (
+            ["prepare", "{tmp}/text.mp4", "--out", "{tmp}/data", "--encoder", "some/clip"],
+            "config.json of some/clip is not here",
+        ),
         (["train", "spectrogram", "--data", "{tmp}", "--out", "{tmp}/run"], "no prepared data set"),
         (
             ["train", "spectrogram", "--data", "{tmp}", "--out", "{tmp}/run", "--preset", "huge"],
