@@ -50,6 +50,7 @@ class Model(DiffusionPipeline):
         mel, encoder_id: what the U-Net was trained with; saved with the model, checked on loading.
         labels: of the sounds that it was trained on, where they are known; saved with the model.
         familiar_cosine: a prompt whose embedding has a lower cosine with each label's is not familiar to the model.
+        tuned_on: the pairs of sounds and captions that it was fine-tuned on, if it was; saved with the model.
 
     Raises:
         UserError: the parts do not belong together.
@@ -89,6 +90,7 @@ class Model(DiffusionPipeline):
         encoder_id: str | None = None,
         labels: Sequence[str] | None = None,
         familiar_cosine: float | None = None,
+        tuned_on: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         bridges = dict(zip(BRIDGES, (pd, sd, shift, linear, retrieval), strict=True))
@@ -105,6 +107,7 @@ class Model(DiffusionPipeline):
             encoder_id=encoder.id,
             labels=list(labels or ()),
             familiar_cosine=familiar_cosine,
+            tuned_on=tuned_on,
         )
         self._label_rows: Tensor | None = None
         self.over_pictures()

@@ -94,7 +94,7 @@ def load_parts(
                 raise UserError(f"the {part} of model {folder} cannot be loaded: {reason}") from error
     settings = {name: page[name] for name in ("sampling_steps", "mel", "encoder_id")}
     unless_told: dict[str, Any] = {"bridge": "zs", "picture_bridge": "zs", "condition": "image"}
-    unless_told |= {"labels": None, "familiar_cosine": None}
+    unless_told |= {"labels": None, "familiar_cosine": None, "tuned_on": None}
     settings |= {name: page.get(name, other) for name, other in unless_told.items()}
     labels = settings["labels"]
     if labels is not None and not (

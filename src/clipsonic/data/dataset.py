@@ -129,7 +129,9 @@ class ClipDataset(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
         return sped_up(crop, CROP_SAMPLES), embeddings[random.integers(len(embeddings))]
 
 
-def crop_starts(wave: NDArray[np.int16], quiet: float, samples: int = CROP_SAMPLES) -> NDArray[np.int64]:
+def crop_starts(
+    wave: NDArray[np.int16] | NDArray[np.float32], quiet: float, samples: int = CROP_SAMPLES
+) -> NDArray[np.int64]:
     """Where a crop may start, in samples: every hop from which its energy is at least `quiet` of the loudest's."""
     starts = np.arange(0, len(wave) - samples + 1, HOP_LENGTH)
     total = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])

@@ -134,7 +134,7 @@ class Waves(Dataset["Crop"]):
         """
         number, seed = draw
         random = np.random.default_rng(seed)
-        wave = self._readable(number)
+        _, wave = self.readable(number)
         if self.peak:
             wave = wave * np.float32(self.peak / max(SILENCE, np.abs(wave).max(initial=0.0)))
         crop = np.zeros(self.crop, np.float32)
@@ -151,12 +151,17 @@ class Waves(Dataset["Crop"]):
         notes, self._notes = self._notes, {}
         return notes
 
-    def _readable(self, number: int) -> NDArray[np.float32]:
+    def readable(self, number: int) -> tuple[int, NDArray[np.float32]]:
+        """Return a recording and its number or, if it cannot be read, those of the next that can.
+
+        Raises:
+            UserError: none of the recordings can be read.
+        """
         first = "see the notes"
         for place in (*range(number, len(self)), *range(number)):
             if place not in self._unreadable:
                 try:
-                    return self.wave(place).numpy()
+                    return place, self.wave(place).numpy()
                 except UserError as error:
                     self._unreadable.add(place)
                     self._notes[self.names[place]] = f"left out: {error}"

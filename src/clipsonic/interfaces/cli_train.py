@@ -26,11 +26,18 @@ train_app = typer.Typer(help="Train a model, or a part of one.", no_args_is_help
         "train spectrogram --preset mini --data data --out run",
         "train spectrogram --preset mini --data data --out tuned --from mini",
         "train spectrogram --data data --out run --set training.steps=500",
+        "train spectrogram --pairs pairs.csv --out tuned --from mini --set training.steps=200",
     ),
 )
 def train_spectrogram(
-    data: Annotated[Path, typer.Option(help="A prepared data set.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: logs, checkpoint and the finished model.")],
+    data: Annotated[Path | None, typer.Option(help="A prepared data set.")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Or a list of sounds with 'path' and 'caption' (CSV, JSON lines), to fine-tune --from on."
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="paper or mini.", autocompletion=among(SPECTROGRAMS))] = "mini",
     change: Annotated[
         list[str] | None,
@@ -56,7 +63,7 @@ def train_spectrogram(
     """Train the diffusion U-Net; the same command goes on where it was stopped."""
     from clipsonic.interfaces.train import run_spectrogram
 
-    run_spectrogram(data, out, preset, change or [], condition_encoder, start, dry_run)
+    run_spectrogram(data, pairs, out, preset, change or [], condition_encoder, start, dry_run)
 
 
 @train_app.command(

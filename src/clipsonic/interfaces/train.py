@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipsonic.errors import UserError
 from clipsonic.interfaces.progress import bar
 from clipsonic.interfaces.settings import choose
 from clipsonic.interfaces.telling import made, note, show
@@ -15,12 +16,14 @@ from clipsonic.settings.spectrogram import SPECTROGRAM_PRESETS
 from clipsonic.settings.vocoder import VOCODER_PRESETS
 
 if TYPE_CHECKING:
+    from clipsonic.settings.spectrogram import SpectrogramSettings
     from clipsonic.settings.training import TrainingSettings
     from clipsonic.training.recipe import Recipe
 
 
 def run_spectrogram(
-    data: Path,
+    data: Path | None,
+    pairs: Path | None,
     out: Path,
     preset: str,
     changes: list[str],
@@ -28,8 +31,21 @@ def run_spectrogram(
     start: str | None,
     dry_run: bool,
 ) -> None:
-    """Trains a spectrogram model, or prints what would be trained."""
+    """Train a spectrogram model on a data set or fine-tune one on pairs, or print what would be trained."""
+    if (data is None) == (pairs is None):
+        raise UserError(
+            "one of --data and --pairs must be given, " + ("got none" if data is None else "got both")
+        )
     settings = choose(SPECTROGRAM_PRESETS, preset, changes)
+    if pairs is not None:
+        if start is None:
+            raise UserError("--pairs fine-tunes a model; name it with --from")
+        if condition_encoder is not None:
+            raise UserError(
+                "--pairs reads captions with the model's own encoder; leave out --condition-encoder"
+            )
+        return _run_pairs(settings, pairs, out, start, dry_run)
+    assert data is not None
     from clipsonic.data.shards import read_info
 
     read_info(data)  # refuses what is no data set
@@ -46,6 +62,24 @@ def run_spectrogram(
         note(f"it starts from {start} and keeps its vocoder and {bridges}")
     about = f"{data}, {len(recipe.clips)} training clips, encoder {recipe.encoder.id}"
     run_training(recipe, out, about, len(recipe.clips), dry_run)
+
+
+def _run_pairs(settings: "SpectrogramSettings", pairs: Path, out: Path, start: str, dry_run: bool) -> None:
+    from clipsonic.data.sound_pairs import read_pairs
+    from clipsonic.model_folder import resolve
+
+    read_pairs(pairs)  # a wrong list is refused before anything slow
+    announce("spectrogram model", settings.training, out, dry_run)
+
+    from clipsonic.training.pairs import PairsRecipe
+
+    recipe = PairsRecipe(settings, pairs, resolve(start), note)
+    note(
+        f"it starts from {start} and keeps its encoder, vocoder and bridges; "
+        f"captions are taken over the bridge {recipe.bridge}"
+    )
+    about = f"{pairs}, {recipe.examples} training pairs, encoder {recipe.encoder.id}"
+    run_training(recipe, out, about, recipe.examples, dry_run)
 
 
 def run_vocoder(data: list[Path], out: Path, preset: str, changes: list[str], dry_run: bool) -> None:

@@ -4,9 +4,11 @@ Or, for the paper's supervised baselines, from that of its label in words: CLIP-
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,6 +76,11 @@ class SpectrogramRecipe(Recipe):
         self.encoder = encoder if encoder is not None else encoder_of(data)
         self.said = label_embeddings(self.encoder, self.labels) if settings.condition == "text" else None
         self.clips = self._clips(TRAINING_SPLITS, settings.speed)
+        self._begin(start)
+
+    def _begin(self, start: Path | None) -> None:
+        """Build the network for conditions of `self.encoder`, with random weights or those of the model `start`."""
+        settings = self.settings
         self.process = noise_process(settings.diffusion)
         self.objective = Objective(self.process)
         torch.manual_seed(settings.training.seed)
@@ -143,9 +150,12 @@ class SpectrogramRecipe(Recipe):
             held_out = self._clips(others)
         except UserError:
             return []
-        count = min(VALIDATION_BATCHES, -(-len(held_out) // self.training.batch_size))
-        draws = Draws(len(held_out), self.training.batch_size, seed=0)
-        return [batch for batch, _ in zip(batches(held_out, draws), range(count), strict=False)]
+        return self._first(len(held_out), lambda draws: batches(held_out, draws))
+
+    def _first(self, examples: int, read: Callable[[Draws], Iterator[Batch]]) -> list[Batch]:
+        """Return one pass over held-out examples, of 8 batches at most; the same at every measurement."""
+        count = min(VALIDATION_BATCHES, -(-examples // self.training.batch_size))
+        return list(islice(read(Draws(examples, self.training.batch_size, seed=0)), count))
 
     def validation_loss(self, model: torch.nn.Module) -> float | None:
         """Mean squared error on held-out clips, at evenly spread times under fixed noise."""
@@ -179,10 +189,14 @@ class SpectrogramRecipe(Recipe):
             vocoder=vocoder_of(kept),
             sampling_steps=diffusion.sampling_steps,
             condition=self.settings.condition,
-            labels=self.labels,
+            **self._remembered(),
             **bridges,
         )
         pipeline.save(folder, half=self.settings.weights == "float16")
+
+    def _remembered(self) -> dict[str, Any]:
+        """Return what the model says of its training, as arguments of the pipeline."""
+        return {"labels": self.labels}
 
     @property
     def keeps_bridges(self) -> bool:
