@@ -37,9 +37,16 @@ def run_spectrogram(
             "one of --data and --pairs must be given, " + ("got none" if data is None else "got both")
         )
     settings = choose(SPECTROGRAM_PRESETS, preset, changes)
+    if pairs is not None and start is None:
+        raise UserError("--pairs fine-tunes a model; name it with --from")
+    if start is not None:
+        from clipsonic.model_folder import resolve
+        from clipsonic.training.starting import settings_of
+
+        of_model = settings_of(resolve(start), SPECTROGRAM_PRESETS[preset], condition=pairs is not None)
+        settings = choose({preset: of_model}, preset, changes)
     if pairs is not None:
-        if start is None:
-            raise UserError("--pairs fine-tunes a model; name it with --from")
+        assert start is not None
         if condition_encoder is not None:
             raise UserError(
                 "--pairs reads captions with the model's own encoder; leave out --condition-encoder"
