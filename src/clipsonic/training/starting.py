@@ -1,4 +1,4 @@
-"""A model folder to train on from => the settings that its network was trained with, where the folder tells them."""
+"""A model folder that training starts from => the settings that its network was trained with."""
 
 import json
 import math
