@@ -3,8 +3,8 @@
     python recipes/pairs/measure.py --esc10 RAW/audio/esc10 --out WORK/pairs
 
 The folder holds CLASS/FOLD-ID-TAKE.ogg. Pairs are whole recordings of folds 1-3, each with "a photo of [label]",
-the words that the answers are then asked with; 5 pairs are among the 20. A class has 24 recordings there, so 80 pairs
-a class do not exist: more than there are means all of them. Pieces of a recording would be no more pairs, since
+the words that the answers are then asked with; 5 pairs are among the 20. A class has 24 recordings there, so 80
+pairs a class do not exist: more than there are means all of them. Pieces of a recording would be no more pairs, as
 training cuts its crops at random anyway. Fold 4 is heard by no run, and is what answers are compared with.
 
 The shipped mini was trained on folds 1-3 (with pictures), and so was its judge of sounds: from mini, this measures
