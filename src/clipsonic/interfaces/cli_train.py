@@ -25,7 +25,6 @@ train_app = typer.Typer(help="Train a model, or a part of one.", no_args_is_help
     epilog=examples(
         "train spectrogram --preset mini --data data --out run",
         "train spectrogram --preset mini --data data --out tuned --from mini",
-        "train spectrogram --data data --out run --set training.steps=500",
         "train spectrogram --pairs pairs.csv --out tuned --from mini --set training.steps=200",
     ),
 )
