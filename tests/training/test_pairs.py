@@ -1,6 +1,7 @@
 """Fine-tuning of a model on sounds with captions, without pictures."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -182,6 +183,25 @@ def test_a_network_is_trained_on_as_it_was_made(start, tiny_settings, tmp_path) 
     (damaged / "unet/config.json").write_text("{}")
     with pytest.raises(UserError, match="settings of model"):
         settings_of(damaged, SPECTROGRAM_PRESETS["mini"], condition=False)
+
+
+def test_captions_that_are_not_read_are_told(pairs, start, tiny_settings) -> None:
+    pairs.write_text(f"path,caption\ndog.wav,{DOG}\nrain.wav,{'rain ' * 600}\n")
+    told: list[str] = []
+    PairsRecipe(tiny_settings, pairs, start, told.append)
+    assert len(told) == 1
+    assert "1 of 2 captions" in told[0]
+
+
+def test_reader_processes_give_the_same_examples(pairs) -> None:
+    """They are sent the pairs as a pickle."""
+    embedded = {text: np.arange(8, dtype="f4").reshape(4, 2) + n for n, text in enumerate((DOG, RAIN))}
+    here = SoundPairs(read_pairs(pairs), False, embedded, -20.0, 0.08)
+    there = pickle.loads(pickle.dumps(here))
+    for draw in ((0, 3), (1, 3), (0, 4)):
+        assert np.array_equal(here[draw].wave, there[draw].wave)
+        assert np.array_equal(here[draw].embedding, there[draw].embedding)
+    assert not np.array_equal(here[0, 3].wave, here[0, 4].wave)
 
 
 def test_captions_that_name_a_label_add_none() -> None:
