@@ -45,7 +45,7 @@ def test_sounds_are_measured_on_the_device(tmp_path, monkeypatch) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.wav").touch()
 
-    def measuring(made: Any, real: Any, ear: Any, eye: Any, scorer: Any, choices: Any) -> Any:
+    def measuring(made: Any, real: Any, ear: Any, eye: Any, scorer: Any, choices: Any, *others: Any) -> Any:
         raise Seen(ear.encoder.device.type, eye.encoder.device.type, scorer.device.type)
 
     monkeypatch.setattr(evaluate_audio, "measure", measuring)

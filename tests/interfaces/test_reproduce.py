@@ -203,7 +203,7 @@ def test_parts_trained_elsewhere_are_not_trained_again(
     assert (brought.part("clip-words"), brought.part("sd")) == (words, tmp_path / "w/sd/model")
     for wrong, why in (
         (f"clip-words={tiny_model}", "condition=text, got image"),
-        (f"clap-words={words}", "MiniAudioEncoder, got MiniEncoder"),
+        (f"clap-words={words}", "got MiniEncoder"),
         (f"pictures={words}", "must be STEP=FOLDER"),
         ("sd=nowhere", "no folder nowhere"),
     ):
